@@ -1,0 +1,181 @@
+"""What crosses the boundary between a web process and the inference process, and its MessagePack form.
+
+One link frame is a list of these messages, in order: the requests of all streams of a web process in one tick, or the
+events of one inference pass. Sockets and framing belong to `inference.link`.
+
+Stream identifiers are chosen by the web process and are unique on one link connection. All times are milliseconds since
+the stream's first sample.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+Encoding = Literal["pcm_s16le", "pcm_f32le"]
+
+
+class StreamOptions(Struct, frozen=True, kw_only=True):
+    """How one stream is heard. `languages` empty: detect among all the model knows; one entry: fixed."""
+
+    encoding: Encoding = "pcm_s16le"
+    sample_rate_hz: int = 16_000
+    num_channels: int = 1
+    languages: tuple[str, ...] = ()
+    model: str | None = None
+    interim: bool = True
+    endpoint_ms: int = 500
+    max_segment_ms: int = 15_000
+    hotwords: tuple[str, ...] = ()
+
+
+class Request(Struct, frozen=True, tag_field="t", kw_only=True):
+    """From web to inference."""
+
+    stream: int
+
+
+class OpenStream(Request, frozen=True, tag="open", kw_only=True):
+    """`first_segment` and `offset_ms` are non-zero when a stream is replayed after a lost inference process."""
+
+    options: StreamOptions
+    first_segment: int = 0
+    offset_ms: int = 0
+
+
+class AudioChunk(Request, frozen=True, tag="audio", kw_only=True):
+    """Whole samples in the stream's own encoding, interleaved when there are two channels."""
+
+    payload: bytes
+
+
+class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
+    """From the next segment on."""
+
+    languages: tuple[str, ...] | UnsetType = UNSET
+    hotwords: tuple[str, ...] | UnsetType = UNSET
+    endpoint_ms: int | UnsetType = UNSET
+    max_segment_ms: int | UnsetType = UNSET
+    interim: bool | UnsetType = UNSET
+
+
+class FinalizeStream(Request, frozen=True, tag="finalize", kw_only=True):
+    pass
+
+
+class EndStream(Request, frozen=True, tag="end", kw_only=True):
+    """No more audio: every final, then StreamDone."""
+
+
+class CancelStream(Request, frozen=True, tag="cancel", kw_only=True):
+    """Forget the stream at once; no event follows."""
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    """A model that is loaded and warm. `languages` empty: any."""
+
+    name: str
+    engine: str
+    languages: tuple[str, ...]
+    multilingual: bool
+
+
+class Event(Struct, frozen=True, tag_field="t", kw_only=True):
+    """From inference to web."""
+
+
+class WorkerStatus(Event, frozen=True, tag="status", kw_only=True):
+    """Sent when a link opens and whenever it changes. `is_ready`: every model is warm."""
+
+    node: str
+    is_ready: bool
+    models: tuple[ModelInfo, ...] = ()
+    detail: str = ""
+
+
+class StreamEvent(Event, frozen=True, kw_only=True):
+    stream: int
+
+
+class StreamOpened(StreamEvent, frozen=True, tag="opened", kw_only=True):
+    model: str
+    language: str
+
+
+class StreamFailed(StreamEvent, frozen=True, tag="failed", kw_only=True):
+    """Terminal. `message` is safe to show."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class SpeechStarted(StreamEvent, frozen=True, tag="speech_started", kw_only=True):
+    at_ms: int
+
+
+class SpeechEnded(StreamEvent, frozen=True, tag="speech_ended", kw_only=True):
+    at_ms: int
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """Where the time of one result went: waiting for a batch, and in the engine."""
+
+    queue_ms: float
+    infer_ms: float
+
+
+class TranscriptUpdated(StreamEvent, frozen=True, tag="updated", kw_only=True):
+    segment: int
+    text: str
+    stable: str
+    start_ms: int
+    end_ms: int
+    timings: Timings
+
+
+class TimedWord(Struct, frozen=True, kw_only=True):
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
+    """`text` may be empty: the segment held no words; its number is used up all the same."""
+
+    segment: int
+    text: str
+    start_ms: int
+    end_ms: int
+    language: str
+    confidence: float
+    model: str
+    words: tuple[TimedWord, ...]
+    from_finalize: bool
+    timings: Timings
+
+
+class StreamProgress(StreamEvent, frozen=True, tag="progress", kw_only=True):
+    """Everything before `settled_samples` is final text or silence and need not be kept for a replay."""
+
+    settled_samples: int
+    behind_ms: int
+
+
+class StreamDone(StreamEvent, frozen=True, tag="done", kw_only=True):
+    """Terminal. Counts at 16 kHz, each kept where it happens: the sum is every sample that was decoded."""
+
+    transcribed_samples: int
+    silence_samples: int
+
+
+AnyRequest = OpenStream | AudioChunk | ConfigureStream | FinalizeStream | EndStream | CancelStream
+AnyStreamEvent = (
+    StreamOpened | StreamFailed | SpeechStarted | SpeechEnded | TranscriptUpdated | TranscriptFinal | StreamProgress | StreamDone
+)
+AnyEvent = WorkerStatus | AnyStreamEvent
+
+request_decoder = msgspec.msgpack.Decoder(list[AnyRequest])
+event_decoder = msgspec.msgpack.Decoder(list[AnyEvent])
+encoder = msgspec.msgpack.Encoder()
