@@ -1,0 +1,109 @@
+"""What `make serve` runs: the four processes of Hark, their environment, and the order in which they stop."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+
+from asr_project.serve.child import ChildSpec
+from asr_project.serve.config import PROJECT_DIR, ServeConfig
+from asr_project.serve.services import ServiceUrls
+
+MAX_SOCKET_PATH_BYTES = 100
+MAX_WS_FRAME_BYTES = 2 * 1024 * 1024  # twice what /stream accepts, so that it answers a large frame with a message of its own
+WEB_GRACE_S = 25
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+def inference_address(config: ServeConfig) -> str:
+    """A socket file in the data folder; a port on loopback where its path would be too long for a socket."""
+    if config.inference_address:
+        return config.inference_address
+    path = config.var_dir / "inference.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        return f"unix:{path}"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return f"tcp:127.0.0.1:{probe.getsockname()[1]}"
+
+
+def allowed_hosts(host: str) -> list[str]:
+    """The names under which a browser may reach a server that listens on `host`."""
+    hosts = [*LOOPBACK_HOSTS]
+    if host in WILDCARD_HOSTS:
+        addresses = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET]
+        hosts += [*addresses, socket.gethostname()]
+    else:
+        hosts.append(url_host(host))
+    return list(dict.fromkeys(hosts))
+
+
+def url_host(host: str) -> str:
+    """`host` as it stands in a URL: IPv6 in brackets, loopback instead of "every address"."""
+    if host in WILDCARD_HOSTS:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def hark_settings(config: ServeConfig, urls: ServiceUrls, secret_key_path: Path) -> dict[str, str]:
+    """The settings that this run decides. What the operator has set in the environment stays, where there is a choice."""
+    chosen = {
+        "DATABASE_URL": urls.database_url,
+        "REDIS_URL": urls.redis_url,
+        "HARK_VAR_DIR": str(config.var_dir),
+        "HARK_INFERENCE_ADDRESS": inference_address(config),
+        "DJANGO_SETTINGS_MODULE": "asr_project.settings",
+    }
+    if not config.has_secret_key:
+        chosen["SECRET_KEY_FILE"] = str(secret_key_path)
+    if not config.has_allowed_hosts:
+        chosen["ALLOWED_HOSTS"] = ",".join(allowed_hosts(config.host))
+    if "HARK_ANONYMOUS" not in config.inherited:
+        chosen["HARK_ANONYMOUS"] = "loopback"
+    return chosen
+
+
+def python_child(name: str, arguments: list[str], environment: dict[str, str], stop_stage: int, grace_s: float, advice: str = "") -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        command=(sys.executable, *arguments),
+        environment=environment | {"PYTHONUNBUFFERED": "1"},
+        folder=PROJECT_DIR,
+        stop_stage=stop_stage,
+        grace_s=grace_s,
+        advice=advice,
+    )
+
+
+def inference(environment: dict[str, str]) -> ChildSpec:
+    return python_child("inference", ["-m", "inference"], environment, stop_stage=2, grace_s=5)
+
+
+def preparation(environment: dict[str, str]) -> ChildSpec:
+    return python_child("prepare", ["-m", "asr_project.serve.prepare"], environment, stop_stage=0, grace_s=5)
+
+
+def worker(environment: dict[str, str]) -> ChildSpec:
+    """One thread, not a forked pool: a second copy of Django would cost more memory than the tasks need."""
+    flags = ["--pool", "threads", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    return python_child("worker", ["-m", "celery", "-q", "-A", "asr_project", "worker", *flags], environment, stop_stage=1, grace_s=5)
+
+
+def beat(environment: dict[str, str]) -> ChildSpec:
+    flags = ["--pidfile=", "--loglevel", "WARNING"]
+    return python_child("beat", ["-m", "celery", "-q", "-A", "asr_project", "beat", *flags], environment, stop_stage=1, grace_s=3)
+
+
+def web(environment: dict[str, str], host: str, port: int) -> ChildSpec:
+    # fmt: off
+    flags = [
+        "--host", host, "--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
+        "--no-server-header", "--ws", "websockets-sansio", "--ws-max-size", str(MAX_WS_FRAME_BYTES),
+        "--ws-ping-interval", "30", "--ws-ping-timeout", "30", "--timeout-graceful-shutdown", str(WEB_GRACE_S),
+    ]
+    # fmt: on
+    return python_child(
+        "web", ["-m", "uvicorn", "asr_project.asgi:application", *flags], environment, stop_stage=0, grace_s=WEB_GRACE_S + 1
+    )
