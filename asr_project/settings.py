@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
 
 from asr_project import env
 
@@ -28,6 +29,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes speak plain HTTP to the process itself
 X_FRAME_OPTIONS = "DENY"
 
 # --- Applications -----------------------------------------------------------------------------------------------------
@@ -93,7 +95,9 @@ def database_from_url(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
     if parts.scheme not in {"postgres", "postgresql"} or not name:
-        raise ImproperlyConfigured(f"DATABASE_URL must look like postgresql://user@host:5432/name; its scheme is {parts.scheme!r}.")
+        raise ImproperlyConfigured(
+            f"DATABASE_URL must look like postgresql://user@host:5432/name; its scheme is {parts.scheme!r}."
+        )
     query = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -118,6 +122,14 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "close abandoned sessions": {
+        "task": "transcription.tasks.close_abandoned_sessions",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+}
 
 # --- Language, time, static files -------------------------------------------------------------------------------------
 
@@ -138,6 +150,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["transcription.api.permissions.IsKnownListener"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transcription.api.renderers.FormatOrAccept",
+    "EXCEPTION_HANDLER": "transcription.api.errors.handle",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Hark",
@@ -147,6 +164,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+}
+
+# --- Admin ------------------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Hark",
+    "SITE_HEADER": "Hark",
+    "SITE_SUBHEADER": _("Speech recognition server"),
+    "SITE_SYMBOL": "graphic_eq",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
 }
 
 # --- Hark -------------------------------------------------------------------------------------------------------------

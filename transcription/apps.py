@@ -1,8 +1,15 @@
 """Django's registration of the transcription app."""
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
+
+from transcription import checks
 
 
 class TranscriptionConfig(AppConfig):
     name = "transcription"
     verbose_name = "Transcription"
+
+    def ready(self) -> None:
+        register(checks.check_anonymous, Tags.security)
+        register(checks.check_inference_address, Tags.compatibility)

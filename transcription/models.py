@@ -1,20 +1,49 @@
 """Tables of stored transcripts and the queries that read them. Writing is in `transcription.services`."""
 
+import re
 import uuid
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from transcription.access import Listener
+from transcription.exports import Transcript, TranscriptSegment, TranscriptWord
 
 if TYPE_CHECKING:
-    from django.db.models.manager import RelatedManager
+    from django_stubs_ext.db.models.manager import RelatedManager
 
 SEARCH_CONFIG = "simple"
+# Kana and Han characters: text without spaces, so that each character becomes a search word of its own. The class is part
+# of the index; a change needs a migration.
+UNSPACED = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+
+
+def search_document() -> SearchVector:
+    """What the full-text index holds and `SessionQuerySet.containing` asks; the two must be the same SQL expression."""
+    spaced = models.Func(
+        models.F("text"),
+        models.Value(f"({UNSPACED})"),
+        models.Value(r" \1 "),
+        models.Value("g"),
+        function="REGEXP_REPLACE",
+        output_field=models.TextField(),
+    )
+    return SearchVector(spaced, config=SEARCH_CONFIG)
+
+
+def search_query(words: str) -> SearchQuery | Any:
+    """All of `words`; a run of kana or Han characters is a phrase of its characters."""
+    runs = re.findall(f"{UNSPACED}+", words)
+    phrases = [SearchQuery(" ".join(run), config=SEARCH_CONFIG, search_type="phrase") for run in runs]
+    return reduce(and_, phrases, SearchQuery(re.sub(UNSPACED, " ", words), config=SEARCH_CONFIG))
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -26,10 +55,19 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def containing(self, words: str) -> "SessionQuerySet":
         """Sessions with a segment that holds all of `words` (full-text, no stemming)."""
-        hits = Segment.objects.annotate(document=SearchVector("text", config=SEARCH_CONFIG)).filter(
-            document=SearchQuery(words, config=SEARCH_CONFIG)
-        )
+        hits = Segment.objects.annotate(document=search_document()).filter(document=search_query(words))
         return self.filter(pk__in=hits.values("session"))
+
+    def in_language(self, tag: str) -> "SessionQuerySet":
+        """Sessions that were started in the language `tag`, or in which it was heard."""
+        heard = Segment.objects.filter(session=models.OuterRef("pk"), language__iexact=tag)
+        return self.filter(models.Q(language__iexact=tag) | models.Exists(heard))
+
+    def with_num_segments(self) -> "SessionQuerySet":
+        """Adds `num_segments`, counted for the rows that are fetched and no others."""
+        own = Segment.objects.filter(session=models.OuterRef("pk")).order_by()
+        counted = own.values("session").annotate(num=models.Count("pk")).values("num")
+        return self.annotate(num_segments=Coalesce(models.Subquery(counted), 0))
 
 
 class Session(models.Model):
@@ -42,13 +80,16 @@ class Session(models.Model):
         FAILED = "failed", _("failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("owner"))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("owner")
+    )
     client = models.CharField(_("client"), max_length=200, blank=True)
     model = models.CharField(_("model"), max_length=100, blank=True)
     language = models.CharField(_("language"), max_length=100, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.LIVE)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     started_at = models.DateTimeField(_("started at"), db_index=True)
+    last_seen_at = models.DateTimeField(_("last seen at"), default=timezone.now)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     received_ms = models.PositiveBigIntegerField(_("received (ms)"), default=0)
     transcribed_ms = models.PositiveBigIntegerField(_("transcribed (ms)"), default=0)
@@ -66,7 +107,10 @@ class Session(models.Model):
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
         ordering = ["-started_at", "-id"]
-        indexes = [models.Index(fields=["owner", "-started_at"], name="session_owner_started")]
+        indexes = [
+            models.Index(fields=["owner", "-started_at"], name="session_owner_started"),
+            models.Index(fields=["last_seen_at"], condition=models.Q(status="live"), name="session_live_last_seen"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -74,6 +118,28 @@ class Session(models.Model):
     @property
     def is_complete(self) -> bool:
         return self.status == self.Status.COMPLETE
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Wall-clock length; None while the session is live."""
+        return None if self.ended_at is None else round((self.ended_at - self.started_at).total_seconds() * 1000)
+
+    def transcript(self) -> Transcript:
+        """Everything that the exports need: one query for the segments unless they were prefetched."""
+        return Transcript(
+            session_id=self.id,
+            status=self.status,
+            error_code=self.error_code,
+            language=self.language,
+            model=self.model,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            received_ms=self.received_ms,
+            transcribed_ms=self.transcribed_ms,
+            silence_ms=self.silence_ms,
+            gap_ms=self.gap_ms,
+            segments=tuple(segment.as_transcript() for segment in self.segments.all()),
+        )
 
 
 class Segment(models.Model):
@@ -93,12 +159,27 @@ class Segment(models.Model):
     class Meta:
         verbose_name = _("segment")
         verbose_name_plural = _("segments")
-        ordering = ["session", "number"]
+        ordering = ["session_id", "number"]
         constraints = [
             models.UniqueConstraint(fields=["session", "number"], name="one_segment_per_number"),
             models.CheckConstraint(condition=models.Q(end_ms__gte=models.F("start_ms")), name="segment_ends_after_start"),
         ]
-        indexes = [GinIndex(SearchVector("text", config=SEARCH_CONFIG), name="segment_text_search")]
+        indexes = [GinIndex(search_document(), name="segment_text_search")]
 
     def __str__(self) -> str:
         return f"{self.session_id}#{self.number}"
+
+    def as_transcript(self) -> TranscriptSegment:
+        return TranscriptSegment(
+            number=self.number,
+            text=self.text,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            confidence=self.confidence,
+            language=self.language,
+            model=self.model,
+            words=tuple(
+                TranscriptWord(text=word["text"], start_ms=word["start_ms"], end_ms=word["end_ms"], confidence=word["confidence"])
+                for word in self.words
+            ),
+        )

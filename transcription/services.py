@@ -1,14 +1,20 @@
 """Every write to the transcript tables. Each function is one transaction and may be repeated without harm."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
 
 from transcription.models import Segment, Session
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,55 +61,79 @@ class SessionFinished:
 Entry = SessionStarted | SegmentFinished | SessionFinished
 
 
+ABANDONED = "abandoned"
+
+
+def storable(value: Any) -> Any:
+    """`value` without what PostgreSQL cannot hold: NUL and lone surrogates in text, and numbers that are not finite.
+
+    Such a value would fail its whole batch for ever, and with it the finals of other speakers.
+    """
+    match value:
+        case str():
+            return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+        case float():
+            return value if isfinite(value) else 0.0
+        case Mapping():
+            return {storable(key): storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [storable(item) for item in value]
+        case _:
+            return value
+
+
+@transaction.atomic
 def start_session(entry: SessionStarted) -> None:
-    """Store a session that has begun."""
-    Session.objects.bulk_create(
-        [
-            Session(
-                id=entry.session_id,
-                owner_id=entry.owner_id,
-                client=entry.client[:200],
-                model=entry.model,
-                language=entry.language,
-                started_at=entry.started_at,
-                metadata=entry.metadata,
-            )
-        ],
-        ignore_conflicts=True,
+    """Store a session that has begun. A second call changes nothing."""
+    session = Session(
+        id=entry.session_id,
+        owner_id=entry.owner_id,
+        client=storable(entry.client)[:200],
+        model=storable(entry.model)[:100],
+        language=storable(entry.language)[:100],
+        started_at=entry.started_at,
+        metadata=storable(entry.metadata),
     )
+    Session.objects.bulk_create([session], ignore_conflicts=True)
 
 
+@transaction.atomic
 def append_segment(entry: SegmentFinished) -> None:
-    """Store a final. A second call with the same session and number changes nothing."""
-    Segment.objects.bulk_create(
-        [
-            Segment(
-                session_id=entry.session_id,
-                number=entry.number,
-                text=entry.text,
-                words=entry.words,
-                start_ms=entry.start_ms,
-                end_ms=entry.end_ms,
-                confidence=entry.confidence,
-                language=entry.language,
-                model=entry.model,
-            )
-        ],
-        ignore_conflicts=True,
+    """Store a final. A second call with the same session and number changes nothing.
+
+    A final of a session that was deleted meanwhile is dropped: its owner wanted the words gone.
+    """
+    if not touch_sessions([entry.session_id]):
+        logger.warning("Final %d of session %s dropped: the session is not stored.", entry.number, entry.session_id)
+        return
+    segment = Segment(
+        session_id=entry.session_id,
+        number=entry.number,
+        text=storable(entry.text),
+        words=storable(entry.words),
+        start_ms=entry.start_ms,
+        end_ms=entry.end_ms,
+        confidence=storable(entry.confidence),
+        language=storable(entry.language)[:16],
+        model=storable(entry.model)[:100],
     )
+    Segment.objects.bulk_create([segment], ignore_conflicts=True)
 
 
+@transaction.atomic
 def finish_session(entry: SessionFinished) -> None:
-    """Close a live session with its accounting; one that is closed already stays as it is."""
-    Session.objects.filter(pk=entry.session_id, status=Session.Status.LIVE).update(
+    """Close a session with its accounting; one that was closed by its own stream already stays as it is."""
+    open_ones = Session.objects.filter(Q(status=Session.Status.LIVE) | Q(error_code=ABANDONED), pk=entry.session_id)
+    open_ones.update(
         status=entry.status,
         ended_at=entry.ended_at,
+        last_seen_at=timezone.now(),
         received_ms=entry.received_ms,
         transcribed_ms=entry.transcribed_ms,
         silence_ms=entry.silence_ms,
         gap_ms=entry.gap_ms,
         error_code=entry.error_code,
-        latency=entry.latency,
+        latency=storable(entry.latency),
     )
 
 
@@ -120,15 +150,41 @@ def store(entries: Sequence[Entry]) -> None:
                     finish_session(entry)
 
 
+@transaction.atomic
+def touch_sessions(session_ids: Iterable[UUID]) -> int:
+    """Note that the web process of these sessions is alive; returns how many of them are stored.
+
+    A session that was given up while the database or its process was away is live again; a closed one stays closed.
+    """
+    sessions = Session.objects.filter(pk__in=list(session_ids))
+    num_seen = sessions.update(last_seen_at=timezone.now())
+    sessions.filter(error_code=ABANDONED).update(status=Session.Status.LIVE, error_code="", ended_at=None)
+    return num_seen
+
+
+@transaction.atomic
+def close_abandoned_sessions(older_than: timedelta) -> int:
+    """Close live sessions whose web process has not been heard of for `older_than`; returns how many.
+
+    What they had stored stays; how much audio they received is not known, so their accounting stays at zero.
+    """
+    lost = Session.objects.filter(status=Session.Status.LIVE, last_seen_at__lt=timezone.now() - older_than)
+    return lost.update(status=Session.Status.INCOMPLETE, error_code=ABANDONED, ended_at=F("last_seen_at"))
+
+
+@transaction.atomic
 def delete_session(session: Session) -> None:
-    """Delete a session with all its segments.
+    """Delete a session with all its segments; one that is gone already is no error.
 
     Raises:
         SessionIsLive: it is still being spoken.
     """
-    if session.status == Session.Status.LIVE:
+    stored = Session.objects.select_for_update().filter(pk=session.pk).first()
+    if stored is None:
+        return
+    if stored.status == Session.Status.LIVE:
         raise SessionIsLive
-    session.delete()
+    stored.delete()
 
 
 class SessionIsLive(Exception):

@@ -1,0 +1,14 @@
+"""Root addresses."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from transcription import health
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("transcription.api.urls")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("", include("transcription.urls")),
+]

@@ -1,0 +1,144 @@
+"""Shapes of the REST API's answers, and the descriptions that its schema shows."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from transcription.api.examples import TRANSCRIPT_JSON
+from transcription.models import Segment, Session
+
+
+class WordSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField(help_text="The word as it stands in the final.")
+    start_ms = serializers.IntegerField(help_text="Milliseconds from the session's first sample to the start of the word.")
+    end_ms = serializers.IntegerField(help_text="Milliseconds from the session's first sample to the end of the word.")
+    confidence = serializers.FloatField(help_text="How sure the model is, 0 to 1.")
+
+
+SEGMENT_KWARGS: dict[str, dict[str, Any]] = {
+    "text": {"help_text": "The final text; it never changes. Empty when the segment held no words."},
+    "start_ms": {"help_text": "Milliseconds from the session's first sample to the start of the segment."},
+    "end_ms": {"help_text": "Milliseconds from the session's first sample to the end of the segment."},
+    "language": {"help_text": "Language tag that was recognised."},
+    "confidence": {"help_text": "How sure the model is of the whole text, 0 to 1."},
+    "model": {"help_text": "Name of the model that wrote the text."},
+}
+
+
+class SegmentSerializer(serializers.ModelSerializer[Segment]):
+    segment = serializers.IntegerField(source="number", help_text="0, 1, 2 … within the session, as in the WebSocket messages.")
+    words = WordSerializer(many=True, help_text="Words with times; empty when the client asked for none.")
+
+    class Meta:
+        model = Segment
+        fields: ClassVar = ["segment", "text", "start_ms", "end_ms", "language", "confidence", "model", "words"]
+        read_only_fields = fields
+        extra_kwargs = SEGMENT_KWARGS
+
+
+SESSION_KWARGS: dict[str, dict[str, Any]] = {
+    "id": {"help_text": "Identifier of the session, the one in the WebSocket's `ready` message."},
+    "status": {
+        "help_text": "live: being spoken. complete: ended, everything accounted for. incomplete: audio or text may be missing. "
+        "failed: ended by an error."
+    },
+    "error_code": {"help_text": "Stable code of what ended the session; empty when nothing went wrong."},
+    "client": {"help_text": "What the client calls itself."},
+    "model": {"help_text": "Name of the model that the session was started with."},
+    "language": {"help_text": "Language tag asked for, or `auto`."},
+    "started_at": {"help_text": "When the stream was opened (ISO 8601)."},
+    "ended_at": {"help_text": "When it ended; null while it is live."},
+    "received_ms": {"help_text": "Audio that came, in milliseconds: transcribed + silence + gap. Set when the session ends."},
+    "transcribed_ms": {"help_text": "Audio that was recognised as speech, in milliseconds."},
+    "silence_ms": {"help_text": "Audio that held no speech, in milliseconds."},
+    "gap_ms": {"help_text": "Audio that is missing for good, in milliseconds."},
+}
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    complete = serializers.BooleanField(source="is_complete", help_text="Whether nothing is missing: status is `complete`.")
+    duration_ms = serializers.IntegerField(allow_null=True, help_text="From start to end by the clock; null while it is live.")
+    num_segments = serializers.IntegerField(help_text="How many finals are stored.")
+    metadata = serializers.DictField(help_text="What the client sent as `metadata` when it started.")
+    latency = serializers.DictField(
+        child=serializers.FloatField(), help_text="Summary of the session's latency, in milliseconds."
+    )
+
+    class Meta:
+        model = Session
+        fields: ClassVar = [
+            "id", "status", "complete", "error_code", "client", "model", "language", "started_at", "ended_at", "duration_ms",
+            "received_ms", "transcribed_ms", "silence_ms", "gap_ms", "num_segments", "metadata", "latency",
+        ]  # fmt: skip
+        read_only_fields = fields
+        extra_kwargs = SESSION_KWARGS
+
+
+class SessionDetailSerializer(SessionSerializer):
+    segments = SegmentSerializer(many=True, help_text="The finals, in order.")
+
+    class Meta(SessionSerializer.Meta):
+        fields: ClassVar = [*SessionSerializer.Meta.fields, "segments"]
+        read_only_fields = fields
+
+
+class TranscriptSegmentSerializer(serializers.Serializer[Any]):
+    segment = serializers.IntegerField(help_text="0, 1, 2 … within the session.")
+    text = serializers.CharField(help_text=SEGMENT_KWARGS["text"]["help_text"])
+    start_ms = serializers.IntegerField(help_text=SEGMENT_KWARGS["start_ms"]["help_text"])
+    end_ms = serializers.IntegerField(help_text=SEGMENT_KWARGS["end_ms"]["help_text"])
+    confidence = serializers.FloatField(help_text=SEGMENT_KWARGS["confidence"]["help_text"])
+    language = serializers.CharField(help_text=SEGMENT_KWARGS["language"]["help_text"])
+    model = serializers.CharField(help_text=SEGMENT_KWARGS["model"]["help_text"])
+    words = WordSerializer(many=True, help_text="Words with times.")
+
+
+@extend_schema_serializer(examples=[TRANSCRIPT_JSON])
+class TranscriptSerializer(serializers.Serializer[Any]):
+    """Describes `transcription.exports.to_json`; a test compares the two."""
+
+    session = serializers.UUIDField(help_text=SESSION_KWARGS["id"]["help_text"])
+    complete = serializers.BooleanField(help_text="Whether nothing is missing.")
+    notice = serializers.CharField(help_text="A sentence on what is missing; empty when the transcript is complete.")
+    status = serializers.ChoiceField(choices=Session.Status.choices, help_text=SESSION_KWARGS["status"]["help_text"])
+    error_code = serializers.CharField(help_text=SESSION_KWARGS["error_code"]["help_text"])
+    language = serializers.CharField(help_text=SESSION_KWARGS["language"]["help_text"])
+    model = serializers.CharField(help_text=SESSION_KWARGS["model"]["help_text"])
+    started_at = serializers.DateTimeField(help_text=SESSION_KWARGS["started_at"]["help_text"])
+    ended_at = serializers.DateTimeField(allow_null=True, help_text=SESSION_KWARGS["ended_at"]["help_text"])
+    received_ms = serializers.IntegerField(help_text=SESSION_KWARGS["received_ms"]["help_text"])
+    transcribed_ms = serializers.IntegerField(help_text=SESSION_KWARGS["transcribed_ms"]["help_text"])
+    silence_ms = serializers.IntegerField(help_text=SESSION_KWARGS["silence_ms"]["help_text"])
+    gap_ms = serializers.IntegerField(help_text=SESSION_KWARGS["gap_ms"]["help_text"])
+    text = serializers.CharField(help_text="The finals, one a line.")
+    segments = TranscriptSegmentSerializer(many=True, help_text="The finals, in order.")
+
+
+class ModelInfoSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(help_text="Name to send as `model` when a session starts.")
+    engine = serializers.CharField(help_text="Kind of engine that runs it.")
+    languages = serializers.ListField(child=serializers.CharField(), help_text="Language tags it knows; empty: any.")
+    multilingual = serializers.BooleanField(help_text="Whether it can detect the language by itself.")
+
+
+class ModelsSerializer(serializers.Serializer[Any]):
+    ready = serializers.BooleanField(help_text="Whether every model is loaded and warm, so that a session can start now.")
+    detail = serializers.CharField(help_text="What is wrong or still going on; empty when all is well.")
+    models = ModelInfoSerializer(many=True, help_text="Models that are loaded now.")
+
+
+class ErrorDetailSerializer(serializers.Serializer[Any]):
+    parameter = serializers.CharField(help_text="Name of the parameter that was refused.")
+    received = serializers.CharField(help_text="What came.")
+    expected = serializers.CharField(help_text="What was expected.")
+
+
+class ErrorBodySerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="Stable code for programs.")
+    message = serializers.CharField(help_text="A sentence for people: what came, what was expected, what to do.")
+    details = ErrorDetailSerializer(many=True, help_text="One entry for each refused parameter; else empty.")
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    error = ErrorBodySerializer(help_text="What went wrong.")

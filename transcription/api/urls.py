@@ -1,0 +1,19 @@
+"""Addresses of the REST API, below /api/v1/."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.permissions import AllowAny
+
+from transcription.api import views
+
+app_name = "api"
+urlpatterns = [
+    path("sessions/", views.SessionList.as_view(), name="sessions"),
+    path("sessions/<uuid:session_id>/", views.SessionDetail.as_view(), name="session"),
+    path("sessions/<uuid:session_id>/transcript/", views.SessionTranscript.as_view(), name="transcript"),
+    path("models/", views.ModelList.as_view(), name="models"),
+    path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema", permission_classes=[AllowAny]), name="docs"),
+    # Only with a final slash: an address without one is first redirected to itself with it.
+    re_path(r"^(?P<path>.*/)$", views.UnknownAddress.as_view()),
+]

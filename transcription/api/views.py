@@ -1,0 +1,159 @@
+"""The REST API: stored sessions, their transcripts, and the models that serve now."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asgiref.sync import async_to_sync
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import exceptions, generics, status
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from transcription import exports, recognizer, services
+from transcription.access import listener_of_request
+from transcription.api import renderers, serializers
+from transcription.api.errors import SessionLiveConflict
+from transcription.api.examples import TRANSCRIPT_FILES
+from transcription.api.filters import KnownParametersOnly, SessionFilter
+from transcription.api.pagination import SessionPagination
+from transcription.models import Session, SessionQuerySet
+
+REFUSED = OpenApiResponse(serializers.ErrorSerializer, description="A parameter is not valid; `details` names it.")
+NOT_SIGNED_IN = OpenApiResponse(serializers.ErrorSerializer, description="Not signed in, and not trusted as a local visitor.")
+NOT_FOUND = OpenApiResponse(serializers.ErrorSerializer, description="No such session, or it is somebody else's.")
+STILL_LIVE = OpenApiResponse(serializers.ErrorSerializer, description="The session is still being spoken.")
+SESSION_ID = OpenApiParameter("session_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="Identifier of the session.")
+
+
+class SessionView(generics.GenericAPIView[Session]):
+    """Base of all views on stored sessions: a listener sees their own and nothing else, staff included."""
+
+    lookup_url_kwarg = "session_id"
+    filter_backends: Sequence[type[BaseFilterBackend]] = ()
+
+    def get_queryset(self) -> SessionQuerySet:
+        return Session.objects.visible_to(listener_of_request(self.request))
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="list_sessions",
+        summary="List sessions",
+        description="Your sessions, newest first. All filters that are given must hold; an unknown parameter is refused.",
+        responses={200: serializers.SessionSerializer(many=True), 400: REFUSED, 403: NOT_SIGNED_IN},
+    )
+)
+class SessionList(SessionView, generics.ListAPIView[Session]):
+    serializer_class = serializers.SessionSerializer
+    pagination_class = SessionPagination
+    filter_backends = (KnownParametersOnly, DjangoFilterBackend)
+    filterset_class = SessionFilter
+
+    def get_queryset(self) -> SessionQuerySet:
+        return super().get_queryset().with_num_segments()
+
+
+@extend_schema(parameters=[SESSION_ID])
+class SessionDetail(SessionView, generics.RetrieveAPIView[Session]):
+    serializer_class = serializers.SessionDetailSerializer
+
+    def get_queryset(self) -> SessionQuerySet:
+        return super().get_queryset().with_num_segments()
+
+    @extend_schema(
+        operation_id="get_session",
+        summary="Read a session with its segments",
+        responses={200: serializers.SessionDetailSerializer, 403: NOT_SIGNED_IN, 404: NOT_FOUND},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.retrieve(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="delete_session",
+        summary="Delete a session and everything that was said in it",
+        responses={204: None, 403: NOT_SIGNED_IN, 404: NOT_FOUND, 409: STILL_LIVE},
+    )
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        try:
+            services.delete_session(self.get_object())
+        except services.SessionIsLive as err:
+            raise SessionLiveConflict from err
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SessionTranscript(SessionView):
+    renderer_classes = (
+        renderers.TranscriptJSONRenderer,
+        renderers.TranscriptTextRenderer,
+        renderers.SubRipRenderer,
+        renderers.WebVTTRenderer,
+    )
+    content_negotiation_class = renderers.FormatOrAccept
+
+    def get_queryset(self) -> SessionQuerySet:
+        return super().get_queryset().prefetch_related("segments")
+
+    @extend_schema(
+        operation_id="get_transcript",
+        summary="Read or download a transcript",
+        description=(
+            "The format is chosen by `format`, or else by the Accept header. A transcript that is not complete says so: by "
+            "`notice` in JSON, by a first line in brackets in plain text, by a NOTE in WebVTT, and in every format, SubRip "
+            "included, by its file name and the header `X-Transcript-Complete: false`. Captions last at most 7 s and have at "
+            "most 2 lines of 42 columns, where wide East Asian characters take two."
+        ),
+        parameters=[
+            SESSION_ID,
+            OpenApiParameter("format", str, description="Format of the answer.", enum=["json", "txt", "srt", "vtt"]),
+            OpenApiParameter("download", str, description="1: answer as a file to save.", enum=["0", "1"]),
+        ],
+        examples=TRANSCRIPT_FILES,
+        responses={
+            (200, "application/json"): serializers.TranscriptSerializer,
+            (200, "text/plain"): OpenApiTypes.STR,
+            (200, "application/x-subrip"): OpenApiTypes.STR,
+            (200, "text/vtt"): OpenApiTypes.STR,
+            (400, "application/json"): REFUSED,
+            (403, "application/json"): NOT_SIGNED_IN,
+            (404, "application/json"): NOT_FOUND,
+        },
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        disposition = {"0": "inline", "1": "attachment"}.get(request.query_params.get("download", "0"))
+        if disposition is None:
+            raise exceptions.ValidationError({"download": "0 or 1"})
+        transcript = self.get_object().transcript()
+        name = exports.file_name(transcript, request.accepted_renderer.format)
+        headers = {
+            "Content-Disposition": f'{disposition}; filename="{name}"',
+            "X-Transcript-Complete": str(transcript.is_complete).lower(),
+        }
+        return Response(transcript, headers=headers)
+
+
+class ModelList(APIView):
+    @extend_schema(
+        operation_id="list_models",
+        summary="List the models that serve now",
+        responses={200: serializers.ModelsSerializer, 403: NOT_SIGNED_IN},
+    )
+    def get(self, request: Request) -> Response:
+        worker = async_to_sync(recognizer.current_status)()
+        models = [msgspec.to_builtins(model) for model in worker.models]
+        return Response({"ready": worker.is_ready, "detail": worker.detail, "models": models})
+
+
+@extend_schema(exclude=True)
+class UnknownAddress(APIView):
+    """Every other address under the API: the error has the API's shape, not that of a page."""
+
+    def get(self, request: Request, path: str) -> Response:
+        raise exceptions.NotFound
+
+    post = put = patch = delete = get

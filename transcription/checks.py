@@ -1,0 +1,61 @@
+"""Django system checks: settings that contradict each other or cannot work, found before anybody connects.
+
+`transcription.apps` registers them.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", "testserver"})
+UNIX_ADDRESS = re.compile(r"unix:/.+")
+TCP_ADDRESS = re.compile(r"tcp:(?P<host>[^\s:/\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+MAX_UNIX_PATH_BYTES = 107
+
+
+def check_anonymous(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Trusted anonymous visitors are meant for a server on one's own machine."""
+    public_hosts = sorted(set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS)
+    if settings.HARK_ANONYMOUS != "loopback" or not (settings.HTTPS_ONLY or public_hosts):
+        return []
+    reason = "HARK_HTTPS is on" if settings.HTTPS_ONLY else f"ALLOWED_HOSTS names {', '.join(public_hosts)}"
+    return [
+        Warning(
+            f"HARK_ANONYMOUS is 'loopback' although this server looks public: {reason}. Behind a proxy that adds no Forwarded or "
+            "X-Forwarded-For header, every visitor would count as local.",
+            hint="Set HARK_ANONYMOUS=off, or serve only this machine.",
+            id="hark.W001",
+        )
+    ]
+
+
+def check_inference_address(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    problem = inference_address_problem(settings.HARK_INFERENCE_ADDRESS)
+    if not problem:
+        return []
+    return [
+        Error(
+            f"HARK_INFERENCE_ADDRESS is {settings.HARK_INFERENCE_ADDRESS!r}: {problem}",
+            hint="Expected unix:/path/to/socket or tcp:host:port, the same as the inference process listens on.",
+            id="hark.E001",
+        )
+    ]
+
+
+def inference_address_problem(address: str) -> str:
+    """What is wrong with `address`; empty when it can be used."""
+    if address.startswith("unix:"):
+        if not UNIX_ADDRESS.fullmatch(address):
+            return "the path after unix: must be absolute."
+        num_bytes = len(address.removeprefix("unix:").encode())
+        return (
+            f"its path has {num_bytes} bytes; Unix sockets take {MAX_UNIX_PATH_BYTES}." if num_bytes > MAX_UNIX_PATH_BYTES else ""
+        )
+    match = TCP_ADDRESS.fullmatch(address)
+    if match is None:
+        return "it is neither a unix: nor a tcp: address."
+    return "" if 0 < int(match["port"]) < 65536 else f"port {match['port']} is not between 1 and 65535."
