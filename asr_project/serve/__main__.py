@@ -49,7 +49,7 @@ def main() -> int:
 def sentence_for_os_error(err: OSError) -> str:
     """What to do when the data folder cannot be used."""
     if isinstance(err, PermissionError):
-        return f"{err.filename} belongs to another account: run `make serve` as that one, or set HARK_VAR_DIR to a folder of your own."
+        return f"{err.filename} belongs to another account: run `make serve` as that one, or set HARK_VAR_DIR to another folder."
     return f"{err.filename or 'The system'}: {err.strerror}; mend that, or set HARK_VAR_DIR to another folder."
 
 
@@ -160,7 +160,7 @@ def await_ready(supervisor: Supervisor, console: Console, config: ServeConfig) -
 def announce(console: Console, config: ServeConfig) -> None:
     origin = f"http://{topology.url_host(config.host)}:{config.port}"
     console.say(f"ready at {origin}/")
-    console.say(f"API docs {origin}/api/docs/   admin {origin}/admin/   stream ws{origin.removeprefix('http')}/stream")
+    console.say(f"API docs {origin}/api/v1/docs/   admin {origin}/admin/   stream ws{origin.removeprefix('http')}/stream")
     console.say("Ctrl-C stops everything.")
 
 

@@ -107,7 +107,9 @@ class Child:
         """
         process = self._spawn()
         self.pid = process.pid
-        threading.Thread(target=self._watch, args=(process, time.monotonic()), name=f"watch-{self.spec.name}", daemon=True).start()
+        threading.Thread(
+            target=self._watch, args=(process, time.monotonic()), name=f"watch-{self.spec.name}", daemon=True
+        ).start()
 
     def send(self, signal_number: signal.Signals) -> None:
         with self._lock:

@@ -27,8 +27,10 @@ def lock_folder(folder: Path, own_pid: int) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as err:
         lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
         raise CannotStart(
-            f"Hark already runs on {folder} (process {lock.read().strip() or 'unknown'}): stop it first, or set HARK_VAR_DIR to another folder."
+            f"Hark already runs on {folder} (process {owner}): stop it first, or set HARK_VAR_DIR to another folder."
         ) from err
     lock.truncate(0)
     lock.write(str(own_pid))

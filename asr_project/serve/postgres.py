@@ -49,7 +49,12 @@ class Postgres:
         return f"postgresql://postgres@/{database}?host={quote(str(self.socket_folder), safe='')}&port={SOCKET_PORT}"
 
     def spec(self) -> ChildSpec:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self.socket_folder), "port": str(SOCKET_PORT), **self.options}
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket_folder),
+            "port": str(SOCKET_PORT),
+            **self.options,
+        }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return ChildSpec(
             name="postgres",
@@ -61,7 +66,7 @@ class Postgres:
             grace_s=10,
             log_path=self.log,
             account=self.account,
-            advice=f"Its log is {self.log}; restore {self.folder} from a backup, or move it away to begin with an empty database.",
+            advice=f"Its log is {self.log}; restore {self.folder} from a backup, or move it away to begin anew.",
         )
 
     def answers(self) -> bool:
@@ -141,7 +146,9 @@ def _make_cluster(postgres: Postgres) -> None:
     )
     if made.returncode:
         reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise CannotStart(f"PostgreSQL cannot make a database in {postgres.folder} ({reason}): make room there, or set DATABASE_URL.")
+        raise CannotStart(
+            f"PostgreSQL cannot make a database in {postgres.folder} ({reason}): make room there, or set DATABASE_URL."
+        )
     unfinished.rename(postgres.data)
 
 

@@ -69,8 +69,12 @@ def require_database(url: str) -> None:
     """
     try:
         psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.ProgrammingError as err:  # its text repeats the address with the password
+        raise CannotStart("DATABASE_URL is no address: it must look like postgresql://user@host:5432/name.") from err
     except psycopg.Error as err:
-        raise CannotStart(f"The database at DATABASE_URL does not answer ({_first_line(err)}): start it, or correct DATABASE_URL.") from err
+        raise CannotStart(
+            f"The database at DATABASE_URL does not answer ({_first_line(err)}): start it, or correct DATABASE_URL."
+        ) from err
 
 
 def require_valkey(url: str) -> None:
@@ -83,7 +87,9 @@ def require_valkey(url: str) -> None:
         with redis.Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S) as client:
             client.ping()
     except (redis.RedisError, ValueError) as err:
-        raise CannotStart(f"The Valkey at REDIS_URL does not answer ({_first_line(err)}): start it, or correct REDIS_URL.") from err
+        raise CannotStart(
+            f"The Valkey at REDIS_URL does not answer ({_first_line(err)}): start it, or correct REDIS_URL."
+        ) from err
 
 
 def _first_line(err: Exception) -> str:

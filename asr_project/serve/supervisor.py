@@ -62,7 +62,9 @@ class Supervisor:
             raise CannotStart(_sentence_for_failed_start(child, code))
         return child.last_line
 
-    def wait_until(self, is_done: Callable[[], bool], *, look_every_s: float | None = None, within_s: float = float("inf")) -> bool:
+    def wait_until(
+        self, is_done: Callable[[], bool], *, look_every_s: float | None = None, within_s: float = float("inf")
+    ) -> bool:
         """Handle events until `is_done()`, which is asked after each event and every `look_every_s`; False: time is up.
 
         Raises:

@@ -16,6 +16,7 @@ MAX_WS_FRAME_BYTES = 2 * 1024 * 1024  # twice what /stream accepts, so that it a
 WEB_GRACE_S = 25
 WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+QUIET_AS_ROOT = ["-W", "ignore:You're running the worker with superuser privileges"]  # five lines of it, at every start
 
 
 def inference_address(config: ServeConfig) -> str:
@@ -33,7 +34,9 @@ def allowed_hosts(host: str) -> list[str]:
     """The names under which a browser may reach a server that listens on `host`."""
     hosts = [*LOOPBACK_HOSTS]
     if host in WILDCARD_HOSTS:
-        addresses = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET]
+        addresses = [
+            entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET
+        ]
         hosts += [*addresses, socket.gethostname()]
     else:
         hosts.append(url_host(host))
@@ -65,7 +68,7 @@ def hark_settings(config: ServeConfig, urls: ServiceUrls, secret_key_path: Path)
     return chosen
 
 
-def python_child(name: str, arguments: list[str], environment: dict[str, str], stop_stage: int, grace_s: float, advice: str = "") -> ChildSpec:
+def python_child(name: str, arguments: list[str], environment: dict[str, str], *, stop_stage: int, grace_s: float) -> ChildSpec:
     return ChildSpec(
         name=name,
         command=(sys.executable, *arguments),
@@ -73,7 +76,6 @@ def python_child(name: str, arguments: list[str], environment: dict[str, str], s
         folder=PROJECT_DIR,
         stop_stage=stop_stage,
         grace_s=grace_s,
-        advice=advice,
     )
 
 
@@ -88,7 +90,13 @@ def preparation(environment: dict[str, str]) -> ChildSpec:
 def worker(environment: dict[str, str]) -> ChildSpec:
     """One thread, not a forked pool: a second copy of Django would cost more memory than the tasks need."""
     flags = ["--pool", "threads", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
-    return python_child("worker", ["-m", "celery", "-q", "-A", "asr_project", "worker", *flags], environment, stop_stage=1, grace_s=5)
+    return python_child(
+        "worker",
+        [*QUIET_AS_ROOT, "-m", "celery", "-q", "-A", "asr_project", "worker", *flags],
+        environment,
+        stop_stage=1,
+        grace_s=5,
+    )
 
 
 def beat(environment: dict[str, str]) -> ChildSpec:
@@ -99,8 +107,8 @@ def beat(environment: dict[str, str]) -> ChildSpec:
 def web(environment: dict[str, str], host: str, port: int) -> ChildSpec:
     # fmt: off
     flags = [
-        "--host", host, "--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
-        "--no-server-header", "--ws", "websockets-sansio", "--ws-max-size", str(MAX_WS_FRAME_BYTES),
+        "--host", host, "--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-server-header",
+        "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio", "--ws-max-size", str(MAX_WS_FRAME_BYTES),
         "--ws-ping-interval", "30", "--ws-ping-timeout", "30", "--timeout-graceful-shutdown", str(WEB_GRACE_S),
     ]
     # fmt: on
