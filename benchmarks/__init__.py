@@ -1,0 +1,1 @@
+"""What Hark can carry, measured: `make bench` prints tables and writes JSON to benchmarks/results/."""
