@@ -49,7 +49,7 @@ def main() -> int:
 def sentence_for_os_error(err: OSError) -> str:
     """What to do when the data folder cannot be used."""
     if isinstance(err, PermissionError):
-        return f"{err.filename} belongs to another account: run `make serve` as that one, or set HARK_VAR_DIR to another folder."
+        return f"{err.filename} may not be written by this account: run `make serve` as its owner, or set HARK_VAR_DIR elsewhere."
     return f"{err.filename or 'The system'}: {err.strerror}; mend that, or set HARK_VAR_DIR to another folder."
 
 
@@ -103,7 +103,7 @@ def require_free_port(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as err:
-        reason = os.strerror(err.errno) if err.errno and err.errno > 0 else err.strerror
+        reason = (err.strerror or "no reason given").partition(" (while")[0]  # where Python repeats the address
         raise CannotStart(
             f"The address {host} port {port} cannot be used ({reason}): choose another, for example `make serve PORT={port + 1}`."
         ) from err

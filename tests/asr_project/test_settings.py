@@ -1,0 +1,25 @@
+"""Addresses as settings understand them."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from asr_project.settings import database_from_url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://hark:p%40ss@db.example:5433/speech", ("speech", "hark", "p@ss", "db.example", "5433")),
+        ("postgres://hark@db.example/speech", ("speech", "hark", "", "db.example", "")),
+        ("postgresql://postgres@/hark?host=%2Frun%2Fa%20b&port=5432", ("hark", "postgres", "", "/run/a b", "5432")),
+    ],
+)
+def test_a_database_address_is_taken_apart(url: str, expected: tuple[str, ...]) -> None:
+    entry = database_from_url(url)
+    assert tuple(entry[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")) == expected
+
+
+@pytest.mark.parametrize("url", ["mysql://hark@db.example/speech", "postgresql://db.example/", "speech"])
+def test_an_address_that_is_no_postgresql_database_is_refused(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must look like postgresql://"):
+        database_from_url(url)
