@@ -67,7 +67,8 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "notice_gap": _("Audio from {from} to {to} is missing: {reason}"),
     "notice_not_ready": _("The recognition service is still starting. You can record as soon as this message goes away."),
     "fail_no_permission": _(
-        "The browser did not allow the microphone. Open the site settings beside the address, allow the microphone, and press the button again."
+        "The browser did not allow the microphone. Open the site settings beside the address, allow the microphone, "
+        "and press the button again."
     ),
     "fail_no_device": _("No microphone was found. Connect one, or drop an audio file instead."),
     "fail_device_busy": _(
@@ -77,7 +78,8 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
         "The microphone was disconnected. What you said so far is saved; connect it and press the button to go on."
     ),
     "fail_insecure_origin": _(
-        "Browsers give the microphone only to secure pages. Open this page over https, or as localhost on this computer. Audio files work here too."
+        "Browsers give the microphone only to secure pages. Open this page over https, or as localhost on this computer. "
+        "Audio files work here too."
     ),
     "fail_unsupported_browser": _(
         "This browser cannot record audio in the way this page needs. Use a current Chrome, Edge, Firefox or Safari."

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
@@ -83,12 +83,12 @@ def history(request: HttpRequest, listener: Listener) -> HttpResponse:
 
 
 def sessions_matching(listener: Listener, query: str) -> SessionQuerySet:
-    """Sessions that `listener` may read, newest first, each with `opening` (its first words) and `num_segments`."""
+    """Sessions that `listener` may read, newest first, each with `opening`, its first words."""
     opening = Segment.objects.filter(session=OuterRef("pk")).exclude(text="").order_by("number").values("text")[:1]
     sessions = Session.objects.visible_to(listener)
     if query:
         sessions = sessions.containing(query)
-    return sessions.annotate(opening=Subquery(opening), num_segments=Count("segments"))
+    return sessions.annotate(opening=Subquery(opening))
 
 
 @require_safe
