@@ -21,6 +21,7 @@ SERVICES = pytest.StashKey[tuple[Supervisor, Path]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Start the services before pytest-django, which configures last, reads the settings."""
     folder = Path(tempfile.mkdtemp(prefix="hark-tests-"))
+    (folder / "static").mkdir()  # WhiteNoise warns of a missing one
     console = Console(StringIO())
     supervisor = Supervisor(console)
     config.stash[SERVICES] = supervisor, folder

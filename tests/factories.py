@@ -16,7 +16,8 @@ _minutes = count()
 
 
 def make_user(name: str = "alice", **fields: Any) -> User:
-    return User.objects.create_user(name, f"{name}@example.org", "a long pass phrase", **fields)
+    """Without a password, whose hash takes a third of a second; log in with `force_login`."""
+    return User.objects.create_user(name, f"{name}@example.org", **fields)
 
 
 def make_session(*texts: str, owner: User | None = None, **fields: Any) -> Session:

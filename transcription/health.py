@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connections
+from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -107,7 +107,7 @@ async def check_database() -> tuple[Check, Check]:
 
 async def applied_migrations() -> frozenset[tuple[str, str]]:
     """(app, name) of every applied migration, read over a new connection."""
-    place = connections["default"].settings_dict
+    place = settings.DATABASES["default"]
     connecting = psycopg.AsyncConnection.connect(
         dbname=str(place["NAME"]),
         user=place["USER"] or None,

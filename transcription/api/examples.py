@@ -36,15 +36,19 @@ TRANSCRIPT = exports.Transcript(
         ),
     ),
 )
-TRANSCRIPT_JSON = OpenApiExample("Transcript", value=exports.to_json(TRANSCRIPT), response_only=True)
-TRANSCRIPT_FILES = [
+TRANSCRIPTS = [
+    OpenApiExample("JSON", value=exports.to_json(TRANSCRIPT), media_type="application/json", response_only=True),
     OpenApiExample("Plain text", value=exports.to_txt(TRANSCRIPT), media_type="text/plain", response_only=True),
     OpenApiExample("SubRip", value=exports.to_srt(TRANSCRIPT), media_type="application/x-subrip", response_only=True),
     OpenApiExample("WebVTT", value=exports.to_vtt(TRANSCRIPT), media_type="text/vtt", response_only=True),
 ]
-NOT_SIGNED_IN = OpenApiExample(
-    "Not signed in",
-    value={"error": {"code": "not_authenticated", "message": "You are not signed in. Sign in first.", "details": []}},
-    response_only=True,
-    status_codes=["403"],
+BAD_STATUS = OpenApiExample(
+    "Bad status",
+    value={
+        "error": {
+            "code": "invalid_parameter",
+            "message": "Parameter 'status' is 'done'; expected one of live, complete, incomplete, failed.",
+            "details": [{"parameter": "status", "received": "done", "expected": "one of live, complete, incomplete, failed"}],
+        }
+    },
 )

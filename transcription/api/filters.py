@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from transcription.models import Session, SessionQuerySet
 
-EXPECTED_TIME = "an ISO 8601 time such as 2026-01-31T09:00:00Z (write + as %2B)"
+EXPECTED_TIME = "an ISO 8601 time such as 2026-01-31T09:00:00Z (with + percent-encoded)"
 EXPECTED_STATUS = f"one of {', '.join(Session.Status.values)}"
 
 

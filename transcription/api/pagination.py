@@ -1,5 +1,7 @@
 """Pages of sessions, newest first, stable while new ones arrive."""
 
+from typing import Any
+
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
@@ -24,6 +26,13 @@ class SessionPagination(CursorPagination):
         if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_PAGE_SIZE):
             raise ValidationError({"page_size": f"a whole number from 1 to {MAX_PAGE_SIZE}"})
         return int(text)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page: dict[str, Any] = super().get_paginated_response_schema(schema)
+        page["properties"]["next"]["description"] = "Address of the next page, older sessions; null on the last."
+        page["properties"]["previous"]["description"] = "Address of the previous page, newer sessions; null on the first."
+        page["properties"]["results"] = {**schema, "description": "Sessions of this page, newest first."}
+        return page
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:

@@ -2,10 +2,8 @@
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from transcription.api.examples import TRANSCRIPT_JSON
 from transcription.models import Segment, Session
 
 
@@ -94,7 +92,6 @@ class TranscriptSegmentSerializer(serializers.Serializer[Any]):
     words = WordSerializer(many=True, help_text="Words with times.")
 
 
-@extend_schema_serializer(examples=[TRANSCRIPT_JSON])
 class TranscriptSerializer(serializers.Serializer[Any]):
     """Describes `transcription.exports.to_json`; a test compares the two."""
 

@@ -19,12 +19,14 @@ from transcription import exports, recognizer, services
 from transcription.access import listener_of_request
 from transcription.api import renderers, serializers
 from transcription.api.errors import SessionLiveConflict
-from transcription.api.examples import TRANSCRIPT_FILES
+from transcription.api.examples import BAD_STATUS, TRANSCRIPTS
 from transcription.api.filters import KnownParametersOnly, SessionFilter
 from transcription.api.pagination import SessionPagination
 from transcription.models import Session, SessionQuerySet
 
-REFUSED = OpenApiResponse(serializers.ErrorSerializer, description="A parameter is not valid; `details` names it.")
+REFUSED = OpenApiResponse(
+    serializers.ErrorSerializer, description="A parameter is not valid; `details` names it.", examples=[BAD_STATUS]
+)
 NOT_SIGNED_IN = OpenApiResponse(serializers.ErrorSerializer, description="Not signed in, and not trusted as a local visitor.")
 NOT_FOUND = OpenApiResponse(serializers.ErrorSerializer, description="No such session, or it is somebody else's.")
 STILL_LIVE = OpenApiResponse(serializers.ErrorSerializer, description="The session is still being spoken.")
@@ -113,7 +115,7 @@ class SessionTranscript(SessionView):
             OpenApiParameter("format", str, description="Format of the answer.", enum=["json", "txt", "srt", "vtt"]),
             OpenApiParameter("download", str, description="1: answer as a file to save.", enum=["0", "1"]),
         ],
-        examples=TRANSCRIPT_FILES,
+        examples=TRANSCRIPTS,
         responses={
             (200, "application/json"): serializers.TranscriptSerializer,
             (200, "text/plain"): OpenApiTypes.STR,

@@ -1,0 +1,46 @@
+"""GET models/: what may be asked for when a session starts."""
+
+import pytest
+from django.test import Client
+
+from inference.messages import ModelInfo, WorkerStatus
+from tests.factories import make_user
+from transcription import recognizer
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/api/v1/models/"
+
+
+def worker_says(monkeypatch: pytest.MonkeyPatch, status: WorkerStatus) -> None:
+    async def current_status() -> WorkerStatus:
+        return status
+
+    monkeypatch.setattr(recognizer, "current_status", current_status)
+
+
+def test_the_models_that_are_warm_are_listed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModelInfo(name="whisper-tiny.en", engine="whisper", languages=("en",), multilingual=False)
+    worker_says(monkeypatch, WorkerStatus(node="a", is_ready=True, models=(model,)))
+    client.force_login(make_user())
+
+    assert client.get(ADDRESS).json() == {
+        "ready": True,
+        "detail": "",
+        "models": [{"name": "whisper-tiny.en", "engine": "whisper", "languages": ["en"], "multilingual": False}],
+    }
+
+
+def test_without_inference_the_answer_says_what_is_wrong(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker_says(monkeypatch, WorkerStatus(node="", is_ready=False, detail="No inference process answers."))
+    client.force_login(make_user())
+
+    response = client.get(ADDRESS)
+
+    assert response.status_code == 200
+    assert response.json() == {"ready": False, "detail": "No inference process answers.", "models": []}
+
+
+def test_strangers_do_not_see_the_models(client: Client) -> None:
+    response = client.get(ADDRESS)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "not_authenticated")
