@@ -107,7 +107,7 @@ async def check_database() -> tuple[Check, Check]:
 
 async def applied_migrations() -> frozenset[tuple[str, str]]:
     """(app, name) of every applied migration, read over a new connection."""
-    place = settings.DATABASES["default"]
+    place: dict[str, Any] = settings.DATABASES["default"]
     connecting = psycopg.AsyncConnection.connect(
         dbname=str(place["NAME"]),
         user=place["USER"] or None,

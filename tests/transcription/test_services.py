@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.factories import NINE_O_CLOCK, make_session
 from transcription import services
 from transcription.models import Segment, Session
-from transcription.services import SegmentFinished, SessionFinished, SessionStarted, store
+from transcription.services import Entry, SegmentFinished, SessionFinished, SessionStarted, store
 from transcription.tasks import close_abandoned_sessions
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_a_session_is_stored_from_start_to_end() -> None:
 
 def test_entries_stored_twice_change_nothing() -> None:
     session_id = uuid4()
-    entries = [started(session_id), said(session_id), finished(session_id)]
+    entries: list[Entry] = [started(session_id), said(session_id), finished(session_id)]
 
     store(entries)
     store([*entries, said(session_id, text="something else"), finished(session_id, status="failed")])
