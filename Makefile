@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check
 HAVE_NODE := $(shell command -v npm 2>/dev/null)
 # Checks import the settings but reach no service: the addresses lead nowhere on purpose.
-CHECK_ENV := SECRET_KEY=only-for-checks DATABASE_URL='postgresql://check@/check?host=/nonexistent' HARK_VAR_DIR=var/check
+CHECK_ENV := SECRET_KEY=only-for-checks DATABASE_URL='postgresql://check@/check?host=/nonexistent' HARK_VAR_DIR='$(CURDIR)/var/check'
 MANAGE_CHECK := $(CHECK_ENV) $(RUN) -W ignore:::django.core.management.commands.makemigrations manage.py
 
 .DEFAULT_GOAL := help
