@@ -127,7 +127,7 @@ CELERY_BEAT_SCHEDULE = {
     "close abandoned sessions": {
         "task": "transcription.tasks.close_abandoned_sessions",
         "schedule": 60.0,
-        "options": {"expires": 50},
+        "options": {"expire_seconds": 50},
     },
 }
 

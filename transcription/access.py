@@ -6,12 +6,15 @@ forwarded is never counted as loopback, whatever address it comes from.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from django.conf import settings
 
-FORWARDED_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
+# Any of them shows a proxy. A proxy that sends none cannot be told from a local program: `transcription.checks` warns.
+FORWARDED_HEADERS = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"x-client-ip", b"via"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,11 @@ def is_loopback(host: str, header_names: Iterable[bytes]) -> bool:
     if any(name.lower() in FORWARDED_HEADERS for name in header_names):
         return False
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None  # ::ffff:127.0.0.1 on a dual-stack socket
+    return (mapped or address).is_loopback
 
 
 def listener_of_scope(scope: Mapping[str, Any]) -> Listener:
