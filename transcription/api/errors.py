@@ -14,7 +14,6 @@ from rest_framework.views import exception_handler
 MESSAGES = {
     "not_authenticated": "You are not signed in. Sign in first, or send the cookie of a signed-in session.",
     "authentication_failed": "The credentials that came are not valid. Sign in again.",
-    "permission_denied": "You may not do this.",
     "not_found": "There is nothing at this address that you may see.",
 }
 

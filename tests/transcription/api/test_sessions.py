@@ -207,7 +207,10 @@ def test_deleting_needs_the_csrf_token_of_a_signed_in_browser(alice: User) -> No
     client.force_login(alice)
     session = make_session(owner=alice)
 
-    assert client.delete(address(session)).status_code == 403
+    response = client.delete(address(session))
+
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "permission_denied")
+    assert "CSRF token" in response.json()["error"]["message"]
     assert Session.objects.exists()
 
 
