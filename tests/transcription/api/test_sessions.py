@@ -210,7 +210,7 @@ def test_deleting_needs_the_csrf_token_of_a_signed_in_browser(alice: User) -> No
     response = client.delete(address(session))
 
     assert (response.status_code, response.json()["error"]["code"]) == (403, "permission_denied")
-    assert "CSRF token" in response.json()["error"]["message"]
+    assert "CSRF" in response.json()["error"]["message"]
     assert Session.objects.exists()
 
 
