@@ -71,7 +71,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks, as tables and as JSON
 # A changed date alone (a fresh checkout, a switched branch) does not call pip: what was installed is kept and compared.
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hark needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 serve" >&2; exit 1; }
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
 	@cmp -s requirements.txt $@ || { echo "Installing what the server needs (this takes a minute, once) …"; $(PIP_INSTALL) -r requirements.txt; }
 	@cp requirements.txt $@
 

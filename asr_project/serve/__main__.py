@@ -23,6 +23,7 @@ from asr_project.serve.prepare import ADMIN_MADE, ADMIN_NAME
 from asr_project.serve.readiness import is_ready
 from asr_project.serve.services import ServiceUrls, start_services
 from asr_project.serve.supervisor import Supervisor
+from asr_project.serve.terminal import own_foreground
 
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
@@ -34,7 +35,7 @@ def main() -> int:
     console = Console()
     try:
         config = ServeConfig.from_env()
-        with claim_var_folder(config.var_dir):
+        with claim_var_folder(config.var_dir), own_foreground():
             serve(config, console)
     except StopServing:
         console.say("Stopped.")
