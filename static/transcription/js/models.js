@@ -5,7 +5,7 @@
 
 const RETRY_MS = 3000;
 
-/** @param {string} url @returns {Promise<{is_ready: boolean, models: Model[]} | null>} null: the server has no such list */
+/** @param {string} url @returns {Promise<{ready: boolean, models: Model[]} | null>} null: the server has no such list */
 async function fetchModels(url) {
   try {
     const response = await fetch(url, { headers: { Accept: "application/json" } });
@@ -27,7 +27,7 @@ export async function watchModels(url, view, texts) {
   view.showModels(answer.models);
   view.matchModels(answer.models);
   view.language.onchange = () => view.matchModels(answer.models);
-  if (answer.is_ready) {
+  if (answer.ready) {
     view.hideNotice("not-ready");
     return;
   }

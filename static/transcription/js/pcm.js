@@ -210,8 +210,8 @@ export function meterPosition(level) {
 
 const DEAD_AFTER_S = 3;
 const QUIET_AFTER_S = 8;
-/** -58 dBFS: below the noise that an open, working microphone makes in a quiet room. */
-const QUIET_PEAK = 0.00125;
+/** -52 dBFS after the browser's gain control: less than the noise of an open, working microphone in a quiet room. */
+const QUIET_PEAK = 0.0025;
 
 /** Notices a microphone that gives nothing: only zeros for 3 s, or next to nothing for 8 s. */
 export class SilenceWatch {

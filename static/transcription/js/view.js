@@ -177,6 +177,6 @@ export class View {
 
 /** @param {Model} model @param {string} language */
 function understands(model, language) {
-  if (model.multilingual) return model.languages.length === 0 || language === "auto" || model.languages.includes(language);
-  return language !== "auto" && model.languages.includes(language);
+  if (language === "auto") return model.multilingual;
+  return model.languages.length === 0 || model.languages.includes(language);
 }
