@@ -169,6 +169,7 @@ class Supervisor:
 
 
 def _sentence_for_failed_start(child: Child, code: int) -> str:
-    said = f": {child.last_line.rstrip('.')}" if child.last_line else ""
+    last_line = child.last_line.removeprefix(f"{child.spec.name}: ").rstrip(".")
+    said = f": {last_line}" if last_line else ""
     advice = f" {child.spec.advice}" if child.spec.advice else ""
     return f"{child.spec.name} could not start ({describe_exit(code)}){said}.{advice}"
