@@ -3,10 +3,12 @@
 Every value that an operator may change comes from the environment through `asr_project.env`; docs/settings.md lists them.
 """
 
+import logging
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from asr_project import env
@@ -176,7 +178,41 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
-    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": True,
+        "navigation": [
+            {
+                "title": _("Transcripts"),
+                "items": [
+                    {
+                        "title": _("Sessions"),
+                        "icon": "graphic_eq",
+                        "link": reverse_lazy("admin:transcription_session_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": _("People"),
+                "separator": True,
+                "items": [
+                    {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
+                    {"title": _("Groups"), "icon": "group", "link": reverse_lazy("admin:auth_group_changelist")},
+                ],
+            },
+            {
+                "title": _("Housekeeping"),
+                "separator": True,
+                "items": [
+                    {
+                        "title": _("Periodic tasks"),
+                        "icon": "schedule",
+                        "link": reverse_lazy("admin:django_celery_beat_periodictask_changelist"),
+                    },
+                ],
+            },
+        ],
+    },
 }
 
 # --- Hark -------------------------------------------------------------------------------------------------------------
@@ -188,10 +224,18 @@ HARK_IDLE_TIMEOUT_S = env.read_int("HARK_IDLE_TIMEOUT_S", 3600, minimum=5, maxim
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
+
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """Not "Service Unavailable: /readyz", every few seconds while models load: such an answer is no fault of ours."""
+    request = getattr(record, "request", None)
+    return getattr(request, "path", "") != "/readyz"
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"no_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_worth_logging}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_probes"]}},
     "root": {"handlers": ["console"], "level": env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])},
 }

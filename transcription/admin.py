@@ -62,7 +62,7 @@ class SessionAdmin(ModelAdmin):
     inlines: ClassVar = [SegmentInline]
     fieldsets = [
         (None, {"fields": ["transcript"]}),
-        (_("Session"), {"fields": ["id", "owner", "client", "language", "model", "coloured_status", "error_code"]}),
+        (_("Session"), {"fields": ["id", "owner", "client", "language", "model", "status", "error_code"]}),
         (_("Time"), {"fields": ["started_at", "ended_at", "last_seen_at", "duration"]}),
         (_("Audio"), {"fields": ["received_ms", "transcribed_ms", "silence_ms", "gap_ms"]}),
         (_("More"), {"fields": ["metadata", "latency"]}),

@@ -148,6 +148,7 @@ def test_the_transcript_is_shown_with_times_and_without_markup_from_speech(site:
 
     assert "Good morning." in page
     assert ">0:03<" in page
+    assert re.search(r"readonly[^>]*>\s*complete\s*<", page)
     assert "<script>alert(1)</script>" not in page
     assert "&lt;script&gt;alert(1)" in page
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from inference.messages import WorkerStatus
@@ -159,6 +160,16 @@ async def test_work_that_is_given_up_is_cancelled_and_forgotten(monkeypatch: pyt
     await asyncio.sleep(0)
 
     assert not health.given_up
+
+
+def test_a_probe_that_finds_the_server_not_ready_is_not_logged_as_an_error() -> None:
+    (console,) = [handler for handler in logging.getLogger().handlers if handler.filters]
+    record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR, "msg": "Service Unavailable: /readyz"})
+    other = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR, "msg": "Internal Server Error: /"})
+    record.request, other.request = RequestFactory().get("/readyz"), RequestFactory().get("/")
+
+    assert not console.filter(record)
+    assert console.filter(other)
 
 
 def test_probes_are_not_cached_nor_redirected_to_https(client: Client, settings: Settings) -> None:
