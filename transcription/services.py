@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -84,7 +85,13 @@ def storable(value: Any) -> Any:
 
 @transaction.atomic
 def start_session(entry: SessionStarted) -> None:
-    """Store a session that has begun. A second call changes nothing."""
+    """Store a session that has begun. A second call changes nothing.
+
+    A session whose owner was deleted meanwhile is not stored, nor are its finals: nobody else may read them.
+    """
+    if entry.owner_id is not None and not get_user_model()._default_manager.filter(pk=entry.owner_id).exists():
+        logger.warning("Session %s dropped: its owner is gone.", entry.session_id)
+        return
     session = Session(
         id=entry.session_id,
         owner_id=entry.owner_id,
@@ -101,18 +108,20 @@ def start_session(entry: SessionStarted) -> None:
 def append_segment(entry: SegmentFinished) -> None:
     """Store a final. A second call with the same session and number changes nothing.
 
-    A final of a session that was deleted meanwhile is dropped: its owner wanted the words gone.
+    A final of a session that was deleted meanwhile is dropped: its owner wanted the words gone. Times that make no sense
+    are mended: they are no reason to lose what was said.
     """
     if not touch_sessions([entry.session_id]):
         logger.warning("Final %d of session %s dropped: the session is not stored.", entry.number, entry.session_id)
         return
+    start_ms = max(entry.start_ms, 0)
     segment = Segment(
         session_id=entry.session_id,
         number=entry.number,
         text=storable(entry.text),
         words=storable(entry.words),
-        start_ms=entry.start_ms,
-        end_ms=entry.end_ms,
+        start_ms=start_ms,
+        end_ms=max(entry.end_ms, start_ms),
         confidence=storable(entry.confidence),
         language=storable(entry.language)[:16],
         model=storable(entry.model)[:100],
@@ -132,7 +141,7 @@ def finish_session(entry: SessionFinished) -> None:
         transcribed_ms=entry.transcribed_ms,
         silence_ms=entry.silence_ms,
         gap_ms=entry.gap_ms,
-        error_code=entry.error_code,
+        error_code=entry.error_code[:64],
         latency=storable(entry.latency),
     )
 

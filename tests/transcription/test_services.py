@@ -72,7 +72,7 @@ def test_a_batch_is_stored_as_a_whole_or_not_at_all() -> None:
     session_id = uuid4()
 
     with pytest.raises(DatabaseError):
-        store([started(session_id), said(session_id), said(session_id, number=1, start_ms=9, end_ms=8)])
+        store([started(session_id), said(session_id), said(session_id, number=-1)])
 
     assert not Session.objects.exists()
 
@@ -92,6 +92,22 @@ def test_text_that_postgresql_cannot_hold_is_mended() -> None:
     assert (session.client, session.metadata) == ("x" * 200, {"k": ["?", {"n": 0.0}]})
     segment = session.segments.get()
     assert (segment.text, segment.confidence, segment.words[0]["text"]) == ("one two", 0.0, "ab")
+
+
+def test_a_final_with_senseless_times_is_stored_all_the_same() -> None:
+    session_id = uuid4()
+
+    store([started(session_id), said(session_id, start_ms=-5, end_ms=-9), said(session_id, number=1, start_ms=9, end_ms=8)])
+
+    assert list(Segment.objects.values_list("start_ms", "end_ms")) == [(0, 0), (9, 9)]
+
+
+def test_a_session_of_a_deleted_user_is_not_stored_for_others_to_read() -> None:
+    gone, here = uuid4(), uuid4()
+
+    store([started(gone, owner_id=987_654), said(gone), finished(gone), started(here), said(here)])
+
+    assert list(Session.objects.values_list("pk", flat=True)) == [here]
 
 
 def test_a_final_of_a_deleted_session_does_not_stop_those_of_others() -> None:

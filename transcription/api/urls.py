@@ -1,7 +1,7 @@
 """Addresses of the REST API, below /api/v1/."""
 
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
 from transcription.api import views
@@ -13,7 +13,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/transcript/", views.SessionTranscript.as_view(), name="transcript"),
     path("models/", views.ModelList.as_view(), name="models"),
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema", permission_classes=[AllowAny]), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema", permission_classes=[AllowAny]), name="docs"),
     # Only with a final slash: an address without one is first redirected to itself with it.
     re_path(r"^(?P<path>.*/)$", views.UnknownAddress.as_view()),
 ]

@@ -39,6 +39,11 @@ class SessionView(generics.GenericAPIView[Session]):
     lookup_url_kwarg = "session_id"
     filter_backends: Sequence[type[BaseFilterBackend]] = ()
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """What was said in confidence stays in no cache."""
+        return {**super().default_response_headers, "Cache-Control": "private, no-store"}
+
     def get_queryset(self) -> SessionQuerySet:
         return Session.objects.visible_to(listener_of_request(self.request))
 

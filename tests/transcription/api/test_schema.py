@@ -96,6 +96,8 @@ def test_the_docs_page_loads_nothing_from_another_server(client: Client) -> None
     assert response.status_code == 200
     assert "drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js" in page
     assert re.findall(r"""(?:src|href)=["']((?:https?:)?//[^"']+)""", page) == []
+    assert re.findall(r"<script(?![^>]*src=)[^>]*>", page) == []
+    assert "SwaggerUIBundle(" in client.get("/api/v1/docs/?script=").content.decode()
 
 
 def test_the_schema_is_served(client: Client) -> None:

@@ -291,6 +291,14 @@ def test_an_error_is_json_even_where_text_was_asked_for(api: Client) -> None:
     assert response.json()["error"]["code"] == "not_found"
 
 
+def test_what_was_said_stays_in_no_cache(api: Client, alice: User) -> None:
+    session = make_session("secret", owner=alice)
+
+    answers = [api.get(LIST), api.get(address(session)), api.get(transcript_of(session), {"format": "txt"})]
+
+    assert [answer.headers["Cache-Control"] for answer in answers] == ["private, no-store"] * 3
+
+
 # --- who may -------------------------------------------------------------------------------------------------------------
 
 
