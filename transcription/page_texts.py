@@ -77,6 +77,7 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "fail_device_removed": _(
         "The microphone was disconnected. What you said so far is saved; connect it and press the button to go on."
     ),
+    "fail_interrupted": _("Another app or a call took the microphone. What you said so far is saved; press the button to go on."),
     "fail_insecure_origin": _(
         "Browsers give the microphone only to secure pages. Open this page over https, or as localhost on this computer. "
         "Audio files work here too."

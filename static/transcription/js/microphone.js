@@ -97,6 +97,13 @@ export class Microphone {
     this.node.port.onmessage = (event) => this.#receive(event.data);
     this.source = this.context.createMediaStreamSource(stream);
     stream.getAudioTracks()[0].onended = () => this.handlers.onLost("device_removed");
+    this.context.onstatechange = () => this.#checkContext();
+  }
+
+  /** A phone call or another app can take the audio away; nothing would arrive any more, and nobody would say so. */
+  #checkContext() {
+    const state = this.context?.state;
+    if (state !== "running" && state !== "closed") this.handlers.onLost("interrupted");
   }
 
   /** @param {{block: Float32Array, numSamples: number} | {stopped: true}} message */

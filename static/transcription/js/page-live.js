@@ -7,6 +7,7 @@ import { wireFileDrop } from "./file-drop.js";
 import { Microphone, SourceError } from "./microphone.js";
 import { watchModels } from "./models.js";
 import { Recording } from "./recording.js";
+import { rememberChoice } from "./remember.js";
 import { readJson, Texts } from "./texts.js";
 import { applyMessage, dropUnfinished, EMPTY_TRANSCRIPT, formatClock, plainText } from "./transcript-state.js";
 import { TranscriptView } from "./transcript-view.js";
@@ -16,6 +17,8 @@ import { byId, View } from "./view.js";
 /** @typedef {import("./view.js").SourceKind} SourceKind */
 
 const LAG_SHOWN_MS = 2000;
+/** The server tells of a lag again and again while it lasts. */
+const LAG_FORGOTTEN_MS = 5000;
 
 class LivePage {
   constructor() {
@@ -41,6 +44,7 @@ class LivePage {
     wireFileDrop({ input: byId("file"), veil: byId("drop-veil"), onFile: (file) => this.#playFile(file) });
     const warn = (/** @type {string} */ sentence) => this.view.showNotice("copy", "warning", sentence);
     wireCopyButton(this.view.copy, () => plainText(this.transcript), this.texts, warn);
+    rememberChoice(this.view.language, `hark-language-${document.documentElement.lang}`);
     watchModels(this.config.models_url, this.view, this.texts);
     window.addEventListener("offline", () => this.recording?.client.fail("connection_lost"));
   }
@@ -202,6 +206,8 @@ class LivePage {
   /** @param {number} behindMs */
   #showLag(behindMs) {
     const text = this.texts.get("notice_lag", { seconds: (behindMs / 1000).toFixed(1) });
+    clearTimeout(this.lagTimer);
+    this.lagTimer = setTimeout(() => this.view.hideNotice("lag"), LAG_FORGOTTEN_MS);
     this.#toggleNotice("lag", behindMs >= LAG_SHOWN_MS, text);
   }
 
