@@ -35,12 +35,26 @@ class Request(Struct, frozen=True, tag_field="t", kw_only=True):
     stream: int
 
 
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """How far a stream is settled: everything before is final text or silence, counted, and need not be kept.
+
+    Samples at 16 kHz; `transcribed_samples + silence_samples` is how much lies before the checkpoint.
+    """
+
+    transcribed_samples: int = 0
+    silence_samples: int = 0
+    next_segment: int = 0
+
+    @property
+    def settled_samples(self) -> int:
+        return self.transcribed_samples + self.silence_samples
+
+
 class OpenStream(Request, frozen=True, tag="open", kw_only=True):
-    """`first_segment` and `offset_ms` are non-zero when a stream is replayed after a lost inference process."""
+    """`checkpoint` is not the beginning when a stream is replayed after an inference process was lost."""
 
     options: StreamOptions
-    first_segment: int = 0
-    offset_ms: int = 0
+    checkpoint: Checkpoint = Checkpoint()
 
 
 class AudioChunk(Request, frozen=True, tag="audio", kw_only=True):
@@ -157,17 +171,16 @@ class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
 
 
 class StreamProgress(StreamEvent, frozen=True, tag="progress", kw_only=True):
-    """Everything before `settled_samples` is final text or silence and need not be kept for a replay."""
+    """Follows a final in the same link frame, and comes now and then in silence. `behind_ms`: audio not yet looked at."""
 
-    settled_samples: int
+    checkpoint: Checkpoint
     behind_ms: int
 
 
 class StreamDone(StreamEvent, frozen=True, tag="done", kw_only=True):
-    """Terminal. Counts at 16 kHz, each kept where it happens: the sum is every sample that was decoded."""
+    """Terminal: every sample that came is in `checkpoint`."""
 
-    transcribed_samples: int
-    silence_samples: int
+    checkpoint: Checkpoint
 
 
 AnyRequest = OpenStream | AudioChunk | ConfigureStream | FinalizeStream | EndStream | CancelStream

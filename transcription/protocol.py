@@ -4,8 +4,10 @@ Pure data: nothing here knows Django, sockets or the database. docs/protocol.md 
 docs/protocol.schema.json is generated from these classes.
 """
 
+from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -16,7 +18,7 @@ MIN_SAMPLE_RATE_HZ = 8_000
 MAX_SAMPLE_RATE_HZ = 48_000
 HEARTBEAT_S = 30
 
-Scalar = str | int | float | bool | None
+MAX_JSON_DEPTH = 16
 ShortText = Annotated[str, Meta(max_length=256)]
 LanguageTag = Annotated[str, Meta(min_length=2, max_length=16)]
 EndpointMs = Annotated[int, Meta(ge=100, le=5_000)]
@@ -63,7 +65,9 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     max_segment_s: MaxSegmentS = 15.0
     denoise: bool = False
     words: bool = True
-    metadata: Annotated[dict[ShortText, Annotated[str, Meta(max_length=1024)] | int | float | bool | None], Meta(max_length=32)] = {}
+    metadata: Annotated[
+        dict[ShortText, Annotated[str, Meta(max_length=1024)] | int | float | bool | None], Meta(max_length=32)
+    ] = {}
 
 
 class Configure(ClientMessage, frozen=True, tag="configure", kw_only=True):
@@ -115,7 +119,7 @@ class SpeechEnded(ServerMessage, frozen=True, tag="speech_ended", kw_only=True):
     at_ms: int
 
 
-class Partial(ServerMessage, frozen=True, tag="partial", kw_only=True):
+class PartialResult(ServerMessage, frozen=True, tag="partial", kw_only=True):
     """Text of the segment that is being spoken. `stable` is the leading part that later partials will not change."""
 
     segment: int
@@ -132,7 +136,7 @@ class Word(Struct, frozen=True, kw_only=True):
     confidence: float
 
 
-class Final(ServerMessage, frozen=True, tag="final", kw_only=True):
+class FinalResult(ServerMessage, frozen=True, tag="final", kw_only=True):
     """Text of a finished segment; it never changes. `confidence` is 0 to 1."""
 
     segment: int
@@ -194,5 +198,137 @@ class Done(ServerMessage, frozen=True, tag="done", kw_only=True):
 
 CLIENT_MESSAGES: tuple[type[ClientMessage], ...] = (Start, Configure, Finalize, Ping, End)
 SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
-    Ready, SpeechStarted, SpeechEnded, Partial, Final, Pong, Lag, Gap, SessionWarning, SessionError, Done,
+    Ready, SpeechStarted, SpeechEnded, PartialResult, FinalResult, Pong, Lag, Gap, SessionWarning, SessionError, Done,
 )  # fmt: skip
+
+
+class ProtocolError(Exception):
+    """What a client sent cannot be used. `code` is stable; `message` says what came, what was expected, what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A client's message, and a sentence for each option in it that nobody knows."""
+
+    message: ClientMessage
+    unknown: tuple[str, ...]
+
+
+_BY_TYPE: Final = {str(kind.__struct_config__.tag): kind for kind in CLIENT_MESSAGES}
+_encoder: Final = msgspec.json.Encoder()
+
+
+def parse(text: str) -> Parsed:
+    """Read one text message from a client.
+
+    Raises:
+        ProtocolError: message_too_long, invalid_json, invalid_message or unknown_message.
+    """
+    if len(text) > MAX_TEXT_CHARS:
+        raise ProtocolError(
+            "message_too_long", f"A text message of {len(text)} characters came; at most {MAX_TEXT_CHARS} are allowed."
+        )
+    fields = _fields(text)
+    kind = _BY_TYPE.get(fields.get("type", ""))  # a type that is no string is no key either
+    if kind is None:
+        expected = ", ".join(_BY_TYPE)
+        raise ProtocolError(
+            "unknown_message", f"A message of type {_shown(fields.get('type'))} came; expected one of {expected}."
+        )
+    try:
+        message = msgspec.convert(fields, kind)
+    except msgspec.ValidationError as err:
+        raise _refusal(str(err), fields) from err
+    return Parsed(message, tuple(_unknown(kind, fields)))
+
+
+_FIELD_CODES: Final = {
+    "encoding": ("unsupported_encoding", "pcm_s16le or pcm_f32le"),
+    "sample_rate": ("unsupported_sample_rate", f"a whole number from {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ}"),
+    "channels": ("unsupported_channels", "1 or 2"),
+}
+
+
+def _refusal(reason: str, fields: dict[str, Any]) -> ProtocolError:
+    """What is wrong with which field, and what its value was."""
+    path = reason.rpartition("$.")[2] if "$." in reason else ""
+    name = path.split(".")[0].split("[")[0].rstrip("`")
+    if name not in fields:
+        return ProtocolError("invalid_message", f"The {fields['type']} message cannot be used: {reason}.")
+    code, expected = _FIELD_CODES.get(name, ("invalid_option", reason[:1].lower() + reason[1:].split(" - at ")[0]))
+    return ProtocolError(
+        code, f"{name} is {_shown(fields[name])}; {expected if 'xpected' in expected else 'expected ' + expected}."
+    )
+
+
+def _fields(text: str) -> dict[str, Any]:
+    if _depth(text) > MAX_JSON_DEPTH:
+        raise ProtocolError("invalid_json", f"The message is nested deeper than {MAX_JSON_DEPTH} levels. Send flat JSON objects.")
+    try:
+        fields = msgspec.json.decode(text)
+    except msgspec.DecodeError as err:
+        raise ProtocolError(
+            "invalid_json", f"A text message came that is not JSON ({err}). Send audio as binary frames."
+        ) from err
+    if not isinstance(fields, dict):
+        raise ProtocolError("invalid_message", f"A JSON {type(fields).__name__} came; expected an object with a type.")
+    if not isinstance(fields.get("type"), str):
+        raise ProtocolError(
+            "invalid_message", f"The message has type {_shown(fields.get('type'))}; expected one of {', '.join(_BY_TYPE)}."
+        )
+    return fields
+
+
+def _depth(text: str) -> int:
+    """How deep brackets nest; those inside strings count too, which only makes the limit stricter."""
+    depth = deepest = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _shown(value: object) -> str:
+    """`value` short enough for a message."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _unknown(kind: type[ClientMessage], fields: dict[str, Any]) -> list[str]:
+    known = [*kind.__struct_fields__, "type"]
+    sentences = []
+    for name in fields:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"Known options: {', '.join(sorted(known))}."
+            sentences.append(f"The option {_shown(name)} is unknown and was ignored. {hint}")
+    return sentences
+
+
+def serialise(message: ServerMessage | ClientMessage) -> str:
+    """JSON text of a message."""
+    return _encoder.encode(message).decode()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of every message, under $defs by class name, in the two groups `client` and `server`."""
+    kinds = (*CLIENT_MESSAGES, *SERVER_MESSAGES)
+    references, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    num_client = len(CLIENT_MESSAGES)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Hark stream protocol",
+        "$defs": {
+            "client": {"anyOf": list(references[:num_client])},
+            "server": {"anyOf": list(references[num_client:])},
+            **definitions,
+        },
+    }

@@ -1,0 +1,33 @@
+"""`python -m inference`: the inference process."""
+
+import asyncio
+import logging
+import sys
+
+from inference.config import InferenceConfig
+from inference.engines import registry
+from inference.errors import InferenceError
+from inference.server import InferenceServer
+
+EXIT_UNUSABLE = 3
+"""A restart does not mend it: a missing weight file, a bad setting, an address in use."""
+
+
+async def serve(config: InferenceConfig) -> None:
+    engines = [registry.create(name, config.precision) for name in config.models]
+    await InferenceServer(config, engines).run()
+
+
+def main() -> int:
+    try:
+        config = InferenceConfig.from_env()
+        logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        asyncio.run(serve(config))
+    except (InferenceError, OSError) as err:
+        print(f"inference: {err}", file=sys.stderr)  # noqa: T201  # the one sentence for the operator
+        return EXIT_UNUSABLE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Settings of the inference process, read once from the environment and checked at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from inference.errors import ConfigError
+
+Precision = Literal["auto", "fp32", "bf16"]
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceConfig:
+    """address: `unix:/path` or `tcp:host:port`. models: names in the registry, the first one that fits a stream serves
+    it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine step.
+    """
+
+    address: str
+    models: tuple[str, ...]
+    precision: Precision
+    max_streams: int
+    max_batch: int
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "InferenceConfig":
+        """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_LOG_LEVEL.
+
+        Raises:
+            ConfigError: a value cannot be used; the message names the variable.
+        """
+        values = os.environ if environ is None else environ
+        return cls(
+            address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")),
+            models=_names(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
+            precision=_precision(values.get("HARK_PRECISION", "auto")),
+            max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "1000")),
+            max_batch=_count("HARK_MAX_BATCH", values.get("HARK_MAX_BATCH", "16")),
+            log_level=_log_level(values.get("HARK_LOG_LEVEL", "INFO")),
+        )
+
+
+def _address(text: str) -> str:
+    kind, _, rest = text.partition(":")
+    if kind == "unix" and rest:
+        return text
+    host, _, port = rest.rpartition(":")
+    if kind == "tcp" and host and port.isdecimal():
+        return text
+    raise ConfigError(f"HARK_INFERENCE_ADDRESS is {text!r}; expected unix:/path/to/socket or tcp:host:port.")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ConfigError("HARK_MODELS is empty; expected model names with commas between, such as whisper-tiny.en,whisper-base.")
+    return names
+
+
+def _precision(text: str) -> Precision:
+    for choice in get_args(Precision):
+        if text == choice:
+            return choice  # type: ignore[no-any-return]  # get_args forgets the literal's type
+    raise ConfigError(f"HARK_PRECISION is {text!r}; expected one of {', '.join(get_args(Precision))}.")
+
+
+def _count(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"{name} is {text!r}; expected a whole number above 0.")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text not in LOG_LEVELS:
+        raise ConfigError(f"HARK_LOG_LEVEL is {text!r}; expected one of {', '.join(LOG_LEVELS)}.")
+    return text

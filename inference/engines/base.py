@@ -1,0 +1,74 @@
+"""What a recognition engine is: batches of stream windows in, text out.
+
+An engine belongs to one thread. It keeps what it must remember of a stream in the object that `open_stream` returns and
+nowhere else, so that two streams can never see each other. The result of a batch equals the results of its rows alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from inference.messages import ModelInfo
+
+StateT = TypeVar("StateT")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Times count from the start of the window."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Generic[StateT]):
+    """One row of a batch: the segment that a stream is in, from its first sample to now.
+
+    audio: float32 (num_samples,), mono, 16 kHz, in [-1, 1]. `is_final`: the segment is over; the engine forgets it
+    after the step. `languages`: empty: any; one: fixed; several: one of them.
+    """
+
+    state: StateT
+    audio: np.ndarray
+    languages: tuple[str, ...]
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What one window says. `stable` is the leading part of `text` that later partials of the segment will keep."""
+
+    text: str
+    stable: str
+    language: str
+    confidence: float
+    words: tuple[Word, ...]
+
+
+class Engine(Protocol[StateT]):
+    """Called in this order: load, warm_up, then open_stream, step and finish as streams come and go, close at the end."""
+
+    info: ModelInfo
+
+    def load(self) -> None:
+        """Read the weights. Raises WeightsError with a sentence that says what to do."""
+
+    def warm_up(self) -> None:
+        """Run every path once, so that the first speaker does not wait for it."""
+
+    def open_stream(self) -> StateT:
+        """What the engine remembers of a new stream."""
+
+    def step(self, batch: Sequence[Window[StateT]]) -> list[Hypothesis]:
+        """Recognise every window, in order. At most one window per stream in a batch."""
+
+    def finish(self, state: StateT) -> None:
+        """The stream is over."""
+
+    def close(self) -> None:
+        """Give memory back."""

@@ -1,0 +1,235 @@
+"""The Whisper engine: windows in, hypotheses out, for tiny.en as for every other size.
+
+A short window is not padded to 30 s. After its own frames the decoder is shown a few seconds of what the encoder makes of
+silence, computed once at load ("borrowed silence"): the decoder then stops at the end of the speech as it does in a 30 s
+window, which bare short windows do not (they start over and loop), and the encoder does not pay for the padding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inference.audio import SAMPLE_RATE_HZ
+from inference.config import Precision
+from inference.engines.base import Hypothesis, Window, Word
+from inference.engines.whisper.alignment import monotonic_path, normalise
+from inference.engines.whisper.decoding import Row, Task, Writer
+from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER_ENCODER_FRAME, LogMel
+from inference.engines.whisper.network import WhisperNetwork
+from inference.engines.whisper.vocabulary import Vocabulary, WordTokens
+from inference.engines.whisper.weights import ModelFiles, load_parameters
+from inference.messages import ModelInfo
+
+MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
+PADDING_SAMPLES = SAMPLE_RATE_HZ
+BORROWED_FRAMES = 8000 // MS_PER_ENCODER_FRAME
+MIN_TOKENS = 10
+MAX_TOKENS_PER_S = 14
+STABLE_AFTER_MS = 600
+"""A word is called stable when it ended this long before the end of the audio and was written the same twice."""
+NO_SPEECH_PROB = 0.6
+MIN_MEAN_LOG_PROB = -1.0
+KEEP_LANGUAGE_BELOW = 0.8
+MIN_SWITCH_MS = 3000
+
+
+@dataclass(slots=True)
+class WhisperState:
+    """Of one stream: its language, and of the segment being spoken the tokens written last and how many are stable."""
+
+    language: str = ""
+    segment_language: str = ""
+    tokens: tuple[int, ...] = ()
+    num_stable: int = 0
+
+    def forget_segment(self) -> None:
+        self.segment_language = ""
+        self.tokens = ()
+        self.num_stable = 0
+
+
+def padded(audio: np.ndarray) -> np.ndarray:
+    """`audio` with PADDING_SAMPLES of silence behind it, rounded up to whole encoder frames, at most 30 s."""
+    num_samples = min(len(audio) + PADDING_SAMPLES, MAX_WINDOW_SAMPLES)
+    num_samples += -num_samples % SAMPLES_PER_ENCODER_FRAME
+    result = np.zeros(num_samples, dtype=np.float32)
+    result[: len(audio)] = audio[:num_samples]
+    return result
+
+
+class WhisperEngine:
+    """Args:
+    files: where the weights lie.
+    precision: torch dtype of the network's arithmetic; features and probabilities are always float32.
+    """
+
+    def __init__(self, files: ModelFiles, precision: torch.dtype) -> None:
+        self.files = files
+        self.precision = precision
+        self.vocabulary = Vocabulary(files.folder)
+        languages = tuple(self.vocabulary.languages)
+        self.info = ModelInfo(
+            name=files.name, engine="whisper", languages=languages, multilingual=self.vocabulary.is_multilingual
+        )
+
+    @torch.inference_mode()
+    def load(self) -> None:
+        torch.set_num_threads(1)  # more threads fight over shared cores: docs/decisions/0003-one-thread.md
+        weights = load_parameters(self.files)
+        self.network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads).to(self.precision)
+        self.log_mel = LogMel(self.network.dims.num_mels)
+        self.writer = Writer(self.network, self.vocabulary)
+        self.silence = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])[0][0]
+
+    def warm_up(self) -> None:
+        rng = np.random.default_rng(0)
+        for num_seconds in (1, 5):
+            noise = rng.standard_normal(num_seconds * SAMPLE_RATE_HZ, dtype=np.float32) * 0.01
+            self.step([Window(self.open_stream(), noise, self.info.languages[:1], is_final=True)])
+
+    def open_stream(self) -> WhisperState:
+        return WhisperState()
+
+    def finish(self, state: WhisperState) -> None:
+        state.forget_segment()
+
+    def close(self) -> None:
+        for name in ("network", "writer", "silence"):
+            vars(self).pop(name, None)  # not there when loading failed
+
+    @torch.inference_mode()
+    def step(self, batch: Sequence[Window[WhisperState]]) -> list[Hypothesis]:
+        """1. encode all windows, 2. settle each row's language, 3. write, 4. turn tokens into words with times."""
+        encoded, num_frames = self._encode([padded(window.audio) for window in batch])
+        heard, num_heard = self._with_borrowed_silence(encoded, num_frames)
+        self._settle_languages(batch, heard, num_heard)
+        rows = self.writer.write(heard, num_heard, [self._task(window) for window in batch])
+        return [self._hypothesis(window, row) for window, row in zip(batch, rows, strict=True)]
+
+    def _encode(self, windows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Encoder output (batch, frames, states) of padded windows and the number of frames of each."""
+        mels = [self.log_mel(audio) for audio in windows]
+        num_mel_frames = torch.tensor([mel.shape[1] for mel in mels])
+        mel_batch = torch.zeros(len(mels), self.network.dims.num_mels, int(num_mel_frames.max()))
+        for row, mel in zip(mel_batch, mels, strict=True):
+            row[:, : mel.shape[1]] = mel
+        return self.network.encoder(mel_batch.to(self.precision), num_mel_frames), num_mel_frames // 2
+
+    def _with_borrowed_silence(self, encoded: Tensor, num_frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Every row followed by the encoding of silence at the frames that come next."""
+        num_heard = (num_frames + BORROWED_FRAMES).clamp(max=len(self.silence))
+        heard = self.silence[: int(num_heard.max())].repeat(len(encoded), 1, 1)
+        for row, source, length in zip(heard, encoded, num_frames.tolist(), strict=True):
+            row[:length] = source[:length]
+        return heard, num_heard
+
+    def _settle_languages(self, batch: Sequence[Window[WhisperState]], heard: Tensor, num_heard: Tensor) -> None:
+        """Give every state the language of this segment; detect where the listener left it open."""
+        for window in batch:
+            if len(window.languages) == 1:
+                window.state.segment_language = window.languages[0]
+        open_rows = [row for row, window in enumerate(batch) if len(window.languages) != 1]
+        if not self.vocabulary.is_multilingual or not open_rows:
+            for row in open_rows:
+                batch[row].state.segment_language = "en"
+            return
+        probs = self.writer.language_probs(heard[open_rows], num_heard[open_rows])
+        for row, row_probs in zip(open_rows, probs, strict=True):
+            self._choose_language(batch[row], row_probs)
+
+    def _choose_language(self, window: Window[WhisperState], probs: np.ndarray) -> None:
+        """The likeliest allowed language; another one than the stream's last only when long and clear enough."""
+        names = self.info.languages
+        allowed = [index for index, name in enumerate(names) if not window.languages or name in window.languages]
+        best = max(allowed, key=lambda index: probs[index])
+        is_clear = probs[best] >= KEEP_LANGUAGE_BELOW * probs[allowed].sum()
+        is_long = len(window.audio) >= MIN_SWITCH_MS * SAMPLE_RATE_HZ // 1000
+        state = window.state
+        language = names[best] if not state.language or (is_clear and is_long) else state.language
+        if language != state.segment_language:
+            state.forget_segment()
+        state.segment_language = language
+        if is_clear and is_long:
+            state.language = language
+
+    def _task(self, window: Window[WhisperState]) -> Task:
+        """A partial keeps what was called stable; a final is written afresh, with all that was written as its draft."""
+        state = window.state
+        max_tokens = MIN_TOKENS + MAX_TOKENS_PER_S * len(window.audio) // SAMPLE_RATE_HZ
+        num_forced = 0 if window.is_final else state.num_stable
+        return Task(
+            prompt=self.vocabulary.prompt(state.segment_language),
+            prefix=state.tokens[:num_forced],
+            draft=state.tokens[num_forced:max_tokens],
+            max_tokens=max_tokens,
+        )
+
+    def _hypothesis(self, window: Window[WhisperState], row: Row) -> Hypothesis:
+        state = window.state
+        language = state.segment_language
+        if self._is_nothing(row):
+            row = Row(row.task, row.num_frames)
+        groups = self.vocabulary.words(row.tokens, language)
+        words = self._timed(groups, row, len(window.audio))
+        num_stable = 0 if window.is_final else self._num_stable(state, row, groups, words, len(window.audio))
+        hypothesis = Hypothesis(
+            text=self.vocabulary.text(row.tokens).strip(),
+            stable=self.vocabulary.text(row.tokens[:num_stable]).strip(),
+            language=language,
+            confidence=float(np.exp(np.mean(row.log_probs))) if row.tokens else 0.0,
+            words=tuple(words),
+        )
+        state.tokens, state.num_stable = tuple(row.tokens), num_stable
+        if window.is_final:
+            state.forget_segment()
+        return hypothesis
+
+    def _is_nothing(self, row: Row) -> bool:
+        """Whether the model itself doubts that anything was said.
+
+        Source: the thresholds of openai/whisper `whisper/transcribe.py`, MIT.
+        """
+        return bool(row.tokens) and row.no_speech > NO_SPEECH_PROB and float(np.mean(row.log_probs)) < MIN_MEAN_LOG_PROB
+
+    def _timed(self, groups: list[WordTokens], row: Row, num_samples: int) -> list[Word]:
+        """Words with times from the attention; never beyond the audio."""
+        if not groups:
+            return []
+        num_frames = max(len(row.tokens), -(-num_samples // SAMPLES_PER_ENCODER_FRAME))
+        attention = np.stack(row.attention, axis=1)[:, :, :num_frames]
+        starts = monotonic_path(normalise(attention)) * MS_PER_ENCODER_FRAME
+        limit_ms = num_samples * 1000 // SAMPLE_RATE_HZ
+        times = np.minimum(starts, limit_ms).tolist()
+        return [
+            Word(
+                text=group.text.strip(),
+                start_ms=times[group.first],
+                end_ms=times[group.last],
+                confidence=round(float(np.exp(np.mean(row.log_probs[group.first : group.last]))), 3),
+            )
+            for group in groups
+        ]
+
+    def _num_stable(self, state: WhisperState, row: Row, groups: list[WordTokens], words: list[Word], num_samples: int) -> int:
+        """How many tokens are stable now: whole words, written the same in the last step, and ended a while ago."""
+        limit_ms = num_samples * 1000 // SAMPLE_RATE_HZ - STABLE_AFTER_MS
+        num_same = next(
+            (place for place, pair in enumerate(zip(state.tokens, row.tokens, strict=False)) if pair[0] != pair[1]),
+            min(len(state.tokens), len(row.tokens)),
+        )
+        num_stable = state.num_stable
+        for group, word in zip(groups, words, strict=True):
+            if group.last <= num_same and word.end_ms <= limit_ms:
+                num_stable = max(num_stable, self._without_punctuation(row.tokens, group))
+        return num_stable
+
+
+def choose_precision(precision: Precision) -> torch.dtype:
+    """bfloat16 where it is asked for, or left open and the processor multiplies it natively; else float32."""
+    if precision == "auto":
+        has_bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if has_bf16 else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -1,0 +1,253 @@
+"""Whisper's encoder and decoder in torch, made for many short streams in one batch.
+
+Unlike the original the encoder runs on the real window length (no padding to 30 s) and on windows of different length
+side by side: frames beyond a row's end are masked wherever they could be seen. The decoder keeps its keys and values in
+a cache that is allocated once; every row of a batch has its own position in it.
+
+Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", section 2.2.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+MAX_TOKENS = 448
+"""Text positions that Whisper was trained with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    num_mels: int
+    num_states: int
+    num_heads: int
+    num_encoder_layers: int
+    num_decoder_layers: int
+    num_tokens: int
+    max_frames: int
+
+    @property
+    def head_size(self) -> int:
+        return self.num_states // self.num_heads
+
+    @classmethod
+    def of(cls, parameters: dict[str, Tensor], num_heads: int) -> "Dimensions":
+        """Read off the shapes of `parameters` (names as in WhisperNetwork)."""
+
+        def count(prefix: str) -> int:
+            return len({name.split(".")[2] for name in parameters if name.startswith(f"{prefix}.layers.")})
+
+        num_tokens, num_states = parameters["decoder.embeddings"].shape
+        num_mels, max_frames = parameters["encoder.conv1.weight"].shape[1], parameters["encoder.positions"].shape[0]
+        return cls(num_mels, num_states, num_heads, count("encoder"), count("decoder"), num_tokens, max_frames)
+
+
+class _Projections(nn.Module):
+    """Pre-norm and the linear layers of one attention block, under CTranslate2's names."""
+
+    def __init__(self, dims: Dimensions, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.num_heads = dims.num_heads
+        self.norm = nn.LayerNorm(dims.num_states)
+        for index, width in enumerate(widths):
+            self.add_module(f"linear_{index}", nn.Linear(dims.num_states, width * dims.num_states))
+
+    def heads(self, states: Tensor) -> Tensor:
+        """(batch, length, states) → (batch, heads, length, head size)."""
+        return states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class SelfAttention(_Projections):
+    linear_0: nn.Linear
+    linear_1: nn.Linear
+
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__(dims, (3, 1))
+
+    def project(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value of `states`, split into heads."""
+        query, key, value = self.linear_0(self.norm(states)).chunk(3, dim=-1)
+        return self.heads(query), self.heads(key), self.heads(value)
+
+    def merge(self, attended: Tensor) -> Tensor:
+        output: Tensor = self.linear_1(attended.transpose(1, 2).flatten(2))
+        return output
+
+
+class CrossAttention(_Projections):
+    linear_0: nn.Linear
+    linear_1: nn.Linear
+    linear_2: nn.Linear
+
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__(dims, (1, 2, 1))
+
+    def project_audio(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Key and value of the encoder's output, once per window."""
+        key, value = self.linear_1(encoded).chunk(2, dim=-1)
+        return self.heads(key), self.heads(value)
+
+    def forward(self, states: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Attended states and the attention weights (batch, heads, length, frames)."""
+        query = self.heads(self.linear_0(self.norm(states)))
+        scores = (query @ key.transpose(2, 3)) * query.shape[-1] ** -0.5 + bias
+        weights = scores.float().softmax(dim=-1)
+        attended = weights.to(value.dtype) @ value
+        output: Tensor = self.linear_2(attended.transpose(1, 2).flatten(2))
+        return output, weights
+
+
+class FeedForward(nn.Module):
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dims.num_states)
+        self.linear_0 = nn.Linear(dims.num_states, 4 * dims.num_states)
+        self.linear_1 = nn.Linear(4 * dims.num_states, dims.num_states)
+
+    def forward(self, states: Tensor) -> Tensor:
+        output: Tensor = self.linear_1(functional.gelu(self.linear_0(self.norm(states))))
+        return output
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(dims)
+        self.ffn = FeedForward(dims)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        query, key, value = self.self_attention.project(states)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        states = states + self.self_attention.merge(attended)
+        return states + self.ffn(states)
+
+
+class Encoder(nn.Module):
+    positions: Tensor
+
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(dims.num_mels, dims.num_states, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(dims.num_states, dims.num_states, kernel_size=3, stride=2, padding=1)
+        self.register_buffer("positions", torch.zeros(dims.max_frames, dims.num_states))
+        self.layers = nn.ModuleList(EncoderLayer(dims) for _ in range(dims.num_encoder_layers))
+        self.norm = nn.LayerNorm(dims.num_states)
+
+    def forward(self, mel: Tensor, num_mel_frames: Tensor) -> Tensor:
+        """Encode windows of different length.
+
+        Args:
+            mel: (batch, mels, mel frames), zero beyond each row's end; the number of mel frames is even.
+            num_mel_frames: (batch,) even lengths.
+
+        Returns:
+            (batch, mel frames / 2, states). Frames beyond a row's end are meaningless.
+        """
+        alive = torch.arange(mel.shape[2], device=mel.device) < num_mel_frames[:, None]
+        states = functional.gelu(self.conv1(mel)) * alive[:, None]
+        states = functional.gelu(self.conv2(states)).transpose(1, 2)
+        states = states + self.positions[: states.shape[1]]
+        mask = alive[:, None, None, ::2]
+        for layer in self.layers:
+            states = layer(states, mask)
+        encoded: Tensor = self.norm(states)
+        return encoded
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(dims)
+        self.attention = CrossAttention(dims)
+        self.ffn = FeedForward(dims)
+
+
+@dataclass(slots=True)
+class DecoderMemory:
+    """What the decoder knows of one batch.
+
+    audio: per layer, key and value of the windows (batch, heads, frames, head size). audio_bias: (batch, 1, 1, frames),
+    0 within a window, -inf beyond. text_key, text_value: (layers, batch, heads, MAX_TOKENS, head size).
+    """
+
+    audio: list[tuple[Tensor, Tensor]]
+    audio_bias: Tensor
+    text_key: Tensor
+    text_value: Tensor
+
+    def keep(self, rows: Tensor) -> "DecoderMemory":
+        """The same for some rows only."""
+        audio = [(key[rows], value[rows]) for key, value in self.audio]
+        return DecoderMemory(audio, self.audio_bias[rows], self.text_key[:, rows], self.text_value[:, rows])
+
+
+class Decoder(nn.Module):
+    positions: Tensor
+
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__()
+        self.dims = dims
+        self.embeddings = nn.Parameter(torch.zeros(dims.num_tokens, dims.num_states))
+        self.register_buffer("positions", torch.zeros(MAX_TOKENS, dims.num_states))
+        self.layers = nn.ModuleList(DecoderLayer(dims) for _ in range(dims.num_decoder_layers))
+        self.norm = nn.LayerNorm(dims.num_states)
+
+    def open(self, encoded: Tensor, num_frames: Tensor, max_tokens: int) -> DecoderMemory:
+        """Memory for the windows `encoded` (batch, frames, states) of `num_frames` (batch,) frames each."""
+        audio = [layer.attention.project_audio(encoded) for layer in self.layers]  # type: ignore[union-attr,operator]  # ModuleList forgets its type
+        beyond = torch.arange(encoded.shape[1], device=encoded.device) >= num_frames[:, None]
+        bias = torch.zeros(beyond.shape, dtype=encoded.dtype, device=encoded.device).masked_fill(beyond, float("-inf"))
+        dims = self.dims
+        shape = (dims.num_decoder_layers, encoded.shape[0], dims.num_heads, max_tokens, dims.head_size)
+        return DecoderMemory(audio, bias[:, None, None], encoded.new_zeros(shape), encoded.new_zeros(shape))
+
+    def forward(self, tokens: Tensor, first: Tensor, memory: DecoderMemory) -> tuple[Tensor, list[Tensor]]:
+        """Read `tokens` into the memory.
+
+        Args:
+            tokens: (batch, length).
+            first: (batch,) position of each row's first token. Positions from there on are overwritten.
+            memory: is changed.
+
+        Returns:
+            States after the final norm (batch, length, states) and per layer the attention on the audio
+            (batch, heads, length, frames), float32.
+        """
+        places = first[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        states = self.embeddings[tokens] + self.positions[places]
+        visible = torch.arange(memory.text_key.shape[3], device=tokens.device) <= places[:, None, :, None]
+        rows = torch.arange(tokens.shape[0], device=tokens.device)[:, None]
+        attention: list[Tensor] = []
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, DecoderLayer)
+            query, key, value = layer.self_attention.project(states)
+            memory.text_key[index].transpose(1, 2)[rows, places] = key.transpose(1, 2)
+            memory.text_value[index].transpose(1, 2)[rows, places] = value.transpose(1, 2)
+            attended = functional.scaled_dot_product_attention(
+                query, memory.text_key[index], memory.text_value[index], attn_mask=visible
+            )
+            states = states + layer.self_attention.merge(attended)
+            heard, weights = layer.attention(states, *memory.audio[index], memory.audio_bias)
+            attention.append(weights)
+            states = states + heard
+            states = states + layer.ffn(states)
+        return self.norm(states), attention
+
+    def logits(self, states: Tensor) -> Tensor:
+        """(…, states) → (…, tokens), float32."""
+        return functional.linear(states, self.embeddings).float()
+
+
+class WhisperNetwork(nn.Module):
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__()
+        self.dims = dims
+        self.encoder = Encoder(dims)
+        self.decoder = Decoder(dims)
+
+    @classmethod
+    def from_parameters(cls, parameters: dict[str, Tensor], num_heads: int) -> "WhisperNetwork":
+        network = cls(Dimensions.of(parameters, num_heads))
+        network.load_state_dict(parameters)
+        return network.eval().requires_grad_(requires_grad=False)

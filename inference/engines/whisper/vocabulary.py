@@ -1,0 +1,115 @@
+"""Whisper's tokens: control tokens by name, which ones may be written, and how tokens become words."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from inference.errors import WeightsError
+
+LANGUAGES_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+TRAILING_PUNCTUATION = frozenset("\"'.。,，!！?？:：;；)]}、”’」』）")
+REPLACEMENT = "\ufffd"
+NUM_LANGUAGES_V2 = 99
+
+
+@dataclass(frozen=True, slots=True)
+class WordTokens:
+    """One written word: `text` as it stands in the sentence (with its leading space) and its tokens [first, last)."""
+
+    text: str
+    first: int
+    last: int
+
+
+class Vocabulary:
+    """Reads tokenizer.json and config.json of a model folder.
+
+    Raises:
+        WeightsError: a file is missing or lacks a control token.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self.config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except Exception as err:  # tokenizers raises a bare Exception for every unreadable file
+            raise WeightsError(f"{folder} holds no readable tokenizer.json and config.json: {err}") from err
+        self.end = self.control("<|endoftext|>")
+        self.start = self.control("<|startoftranscript|>")
+        self.previous = self.control("<|startofprev|>")
+        self.without_timestamps = self.control("<|notimestamps|>")
+        self.no_speech = self.without_timestamps - 1
+        self.transcribe = self.control("<|transcribe|>")
+        self.num_tokens = self.tokenizer.get_vocab_size()
+
+    def control(self, name: str) -> int:
+        number = self.tokenizer.token_to_id(name)
+        if number is None:
+            raise WeightsError(f"The tokenizer has no {name}; expected a Whisper tokenizer.json.")
+        return int(number)
+
+    @property
+    def is_multilingual(self) -> bool:
+        return self.end == 50257
+
+    @cached_property
+    def languages(self) -> dict[str, int]:
+        """Language tag → token; only English in an English-only model."""
+        if not self.is_multilingual:
+            return {"en": self.control("<|en|>")}
+        tokens = range(self.start + 1, self.start + 1 + NUM_LANGUAGES_V2)
+        return {str(self.tokenizer.id_to_token(token)).strip("<|>"): token for token in tokens}
+
+    @cached_property
+    def alignment_heads(self) -> list[tuple[int, int]]:
+        """(layer, head) whose attention follows the audio in time."""
+        return [(layer, head) for layer, head in self.config["alignment_heads"]]
+
+    def prompt(self, language: str) -> tuple[int, ...]:
+        """Control tokens before the text."""
+        if not self.is_multilingual:
+            return (self.start, self.without_timestamps)
+        return (self.start, self.languages[language], self.transcribe, self.without_timestamps)
+
+    def forbidden(self, num_logits: int) -> torch.Tensor:
+        """bool (num_logits,): tokens that are never written (annotations, control tokens, time stamps)."""
+        mask = torch.zeros(num_logits, dtype=torch.bool)
+        mask[self.config["suppress_ids"]] = True
+        mask[self.end :] = True
+        mask[self.end] = False
+        return mask
+
+    def forbidden_first(self, num_logits: int) -> torch.Tensor:
+        """bool (num_logits,): tokens that may not come first: a blank, and the end (silence is judged apart)."""
+        mask = torch.zeros(num_logits, dtype=torch.bool)
+        mask[self.config["suppress_ids_begin"]] = True
+        return mask
+
+    def text(self, tokens: list[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def words(self, tokens: list[int], language: str) -> list[WordTokens]:
+        """Group `tokens` into words: at spaces, or by character where the language writes none."""
+        words: list[WordTokens] = []
+        for piece in self._characters(tokens):
+            is_new = language in LANGUAGES_WITHOUT_SPACES or piece.text.startswith(" ") or not words
+            if is_new and not set(piece.text.strip()) <= TRAILING_PUNCTUATION or not words:
+                words.append(piece)
+            else:
+                words[-1] = WordTokens(words[-1].text + piece.text, words[-1].first, piece.last)
+        return words
+
+    def _characters(self, tokens: list[int]) -> list[WordTokens]:
+        """The smallest runs of tokens that are whole characters."""
+        pieces: list[WordTokens] = []
+        first = 0
+        for last in range(1, len(tokens) + 1):
+            text = self.text(tokens[first:last])
+            if REPLACEMENT not in text or last == len(tokens):
+                pieces.append(WordTokens(text, first, last))
+                first = last
+        return pieces

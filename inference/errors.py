@@ -1,0 +1,53 @@
+"""Every failure that the inference service reports to somebody else. `message` is a sentence that is safe to show."""
+
+
+class InferenceError(Exception):
+    """Base. `code` is stable; `is_retryable` says whether the same request may succeed later."""
+
+    code = "internal"
+    is_retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class WeightsError(InferenceError):
+    """A weight file is missing, damaged, or of another architecture."""
+
+    code = "weights_unusable"
+
+
+class UnknownModelError(InferenceError):
+    code = "unknown_model"
+
+
+class UnsupportedLanguageError(InferenceError):
+    code = "unsupported_language"
+
+
+class FullError(InferenceError):
+    """No room for another stream now."""
+
+    code = "server_full"
+    is_retryable = True
+
+
+class StepError(InferenceError):
+    """The engine failed while it worked on a stream."""
+
+    code = "recognition_failed"
+    is_retryable = True
+
+
+class LinkLostError(InferenceError):
+    """The inference process does not answer or went away."""
+
+    code = "inference_unavailable"
+    is_retryable = True
+
+
+class ConfigError(InferenceError):
+    """An environment variable holds a value that cannot be used."""
+
+    code = "bad_configuration"

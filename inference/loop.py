@@ -1,0 +1,308 @@
+"""The one thread that touches models: take what came, judge voice activity, run a batch, deliver.
+
+`submit` may be called from any thread; everything else belongs to the loop's own thread. Delivery is a callback that must
+not block: the server hands it to its event loop.
+"""
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from inference.batching import Wish, choose
+from inference.engines.base import Engine, Hypothesis, Window
+from inference.errors import FullError, InferenceError, StepError, UnknownModelError, UnsupportedLanguageError
+from inference.messages import (
+    AnyRequest,
+    AnyStreamEvent,
+    AudioChunk,
+    CancelStream,
+    ConfigureStream,
+    EndStream,
+    FinalizeStream,
+    ModelInfo,
+    OpenStream,
+    StreamFailed,
+    StreamOpened,
+    StreamOptions,
+    TimedWord,
+    Timings,
+)
+from inference.stream import Heard, Stream
+from inference.vad import SpeechDetector
+
+logger = logging.getLogger(__name__)
+
+Deliver = Callable[[int, list[AnyStreamEvent]], None]
+MAX_VAD_ROUNDS = 32
+"""Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
+
+
+class _Client:
+    """A stream, the link that it came over, and the engine's memory of it. `waiting_s`: since when it wants a step."""
+
+    def __init__(self, link_id: int, stream: Stream, state: Any) -> None:
+        self.link_id = link_id
+        self.stream = stream
+        self.state = state
+        self.waiting_s: float | None = None
+
+
+class RecognitionLoop:
+    """Args:
+    engines: by model name, in order of preference; loaded and warm.
+    deliver: called with a link's number and the events of one pass over it, in order.
+    """
+
+    def __init__(
+        self,
+        engines: Mapping[str, Engine[Any]],
+        detector: SpeechDetector,
+        deliver: Deliver,
+        *,
+        max_streams: int,
+        max_batch: int,
+    ) -> None:
+        self.engines = dict(engines)
+        self.detector = detector
+        self.deliver = deliver
+        self.max_streams = max_streams
+        self.max_batch = max_batch
+        self.clients: dict[tuple[int, int], _Client] = {}
+        self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
+        self._wake = threading.Condition()
+        self._is_stopping = False
+        self._keys = itertools.count()
+
+    # Any thread
+
+    def submit(self, link_id: int, requests: Sequence[AnyRequest]) -> None:
+        self._put((link_id, requests))
+
+    def drop_link(self, link_id: int) -> None:
+        """The web process is gone: forget its streams."""
+        self._put((link_id, None))
+
+    def stop(self) -> None:
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+
+    def _put(self, item: tuple[int, Sequence[AnyRequest] | None]) -> None:
+        with self._wake:
+            self._inbox.append(item)
+            self._wake.notify()
+
+    # The loop's thread
+
+    def run(self) -> None:
+        """Until `stop`."""
+        while not self._is_stopping:
+            self.take(wait=not self.has_work())
+            self.judge()
+            self.step()
+            self.send()
+
+    def has_work(self) -> bool:
+        return any(
+            client.stream.has_frame() or client.stream.wants_final or client.stream.wants_partial
+            for client in self.clients.values()
+        )
+
+    def take(self, *, wait: bool) -> None:
+        """Carry out all requests that have come; with `wait` there is nothing else to do until one comes."""
+        with self._wake:
+            while wait and not self._inbox and not self._is_stopping:
+                self._wake.wait()
+            items = list(self._inbox)
+            self._inbox.clear()
+        for link_id, requests in items:
+            if requests is None:
+                self._forget_link(link_id)
+                continue
+            for request in requests:
+                self._carry_out(link_id, request)
+
+    def _carry_out(self, link_id: int, request: AnyRequest) -> None:
+        key = (link_id, request.stream)
+        if isinstance(request, OpenStream):
+            self._open(link_id, request)
+            return
+        client = self.clients.get(key)
+        if client is None:
+            return  # failed or cancelled a moment ago; the web process has been or will be told
+        match request:
+            case AudioChunk():
+                client.stream.push(request.payload)
+            case ConfigureStream():
+                self._configure(client, request)
+            case FinalizeStream():
+                client.stream.finalize()
+            case EndStream():
+                client.stream.end()
+            case CancelStream():
+                self._forget(key)
+
+    def _open(self, link_id: int, request: OpenStream) -> None:
+        try:
+            engine = self._engine_for(request.options)
+        except InferenceError as err:
+            self.deliver(link_id, [_failure(request.stream, err)])
+            return
+        name = engine.info.name
+        stream = Stream(request.stream, name, request.options, request.checkpoint)
+        self.clients[link_id, request.stream] = _Client(link_id, stream, engine.open_stream())
+        language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
+        stream.events.append(StreamOpened(stream=request.stream, model=name, language=language))
+
+    def _configure(self, client: _Client, request: ConfigureStream) -> None:
+        """A language that the model does not know is refused by the web side; here it would be a fault of ours."""
+        client.stream.configure(request)
+
+    def _engine_for(self, options: StreamOptions) -> Engine[Any]:
+        if len(self.clients) >= self.max_streams:
+            raise FullError(f"All {self.max_streams} streams of this server are taken. Try again later.")
+        if options.model is not None:
+            return self._named(options.model, options.languages)
+        for engine in self.engines.values():
+            if can_serve(engine.info, options.languages):
+                return engine
+        raise UnsupportedLanguageError(
+            f"No loaded model knows {', '.join(options.languages) or 'how to detect languages'}; "
+            f"loaded models: {', '.join(self.engines)}."
+        )
+
+    def _named(self, name: str, languages: tuple[str, ...]) -> Engine[Any]:
+        engine = self.engines.get(name)
+        if engine is None:
+            raise UnknownModelError(f"There is no model {name!r} here; loaded models: {', '.join(self.engines)}.")
+        if not can_serve(engine.info, languages):
+            known = ", ".join(engine.info.languages)
+            raise UnsupportedLanguageError(f"Model {name} does not serve {', '.join(languages) or 'auto'}; it knows {known}.")
+        return engine
+
+    def _forget(self, key: tuple[int, int]) -> None:
+        client = self.clients.pop(key)
+        self.engines[client.stream.model].finish(client.state)
+
+    def _forget_link(self, link_id: int) -> None:
+        for key in [key for key in self.clients if key[0] == link_id]:
+            self._forget(key)
+
+    def judge(self) -> None:
+        """Voice activity for all streams together, one frame of each a round."""
+        for _ in range(MAX_VAD_ROUNDS):
+            ready = [client.stream for client in self.clients.values() if client.stream.has_frame()]
+            if not ready:
+                break
+            probs = self.detector.probabilities([stream.next_frame() for stream in ready], [stream.vad for stream in ready])
+            for stream, prob in zip(ready, probs, strict=True):
+                stream.judge(prob)
+                stream.settle()
+        for client in self.clients.values():
+            client.stream.settle()
+
+    def step(self) -> None:
+        """Run one batch of what the streams want most."""
+        now_s = time.monotonic()
+        by_key = {next(self._keys): client for client in self.clients.values()}
+        wishes = [wish for key, client in by_key.items() if (wish := self._wish(key, client, now_s)) is not None]
+        chosen = choose(wishes, self.max_batch)
+        if chosen:
+            self._run([by_key[wish.key] for wish in chosen], chosen, now_s)
+
+    def _wish(self, key: int, client: _Client, now_s: float) -> Wish | None:
+        stream = client.stream
+        if not stream.wants_final and not stream.wants_partial:
+            client.waiting_s = None
+            return None
+        if client.waiting_s is None:
+            client.waiting_s = now_s
+        return Wish(key, stream.model, stream.wants_final, client.waiting_s)
+
+    def _run(self, clients: list[_Client], wishes: list[Wish], now_s: float) -> None:
+        is_final = wishes[0].is_final
+        engine = self.engines[wishes[0].model]
+        windows = [_window(client, is_final=is_final) for client in clients]
+        started_s = time.monotonic()
+        results = self._recognise(engine, windows)
+        infer_ms = (time.monotonic() - started_s) * 1000
+        for client, wish, result in zip(clients, wishes, results, strict=True):
+            client.waiting_s = None
+            timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_ms)
+            self._book(client, result, engine.info.name, timings, is_final=is_final)
+
+    def _recognise(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis | StepError]:
+        """One step; when the batch fails each row is tried alone, so that only the row at fault is lost."""
+        try:
+            return list(self._step_engine(engine, windows))
+        except Exception:
+            logger.exception("a step of %d windows failed in %s; trying them one by one", len(windows), engine.info.name)
+        return [self._recognise_alone(engine, window) for window in windows]
+
+    def _recognise_alone(self, engine: Engine[Any], window: Window[Any]) -> Hypothesis | StepError:
+        try:
+            return self._step_engine(engine, [window])[0]
+        except Exception:
+            logger.exception("a window of %d samples failed in %s", len(window.audio), engine.info.name)
+            return StepError("Recognition of this audio failed. The text so far is kept; reconnect to go on.")
+
+    def _step_engine(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis]:
+        """Windows without audio (a finalize with nothing said) are answered without the engine."""
+        audible = [window for window in windows if len(window.audio)]
+        found = iter(engine.step(audible) if audible else [])
+        nothing = Hypothesis("", "", "", 0.0, ())
+        return [next(found) if len(window.audio) else nothing for window in windows]
+
+    def _book(self, client: _Client, result: Hypothesis | StepError, model: str, timings: Timings, *, is_final: bool) -> None:
+        """Give the stream its result."""
+        stream = client.stream
+        if isinstance(result, StepError):
+            stream.events.append(_failure(stream.stream_id, result))
+            stream.is_done = True
+            return
+        heard = _heard(result, model, timings)
+        if is_final:
+            stream.complete(heard)
+            stream.settle()
+        else:
+            stream.update(heard)
+
+    def send(self) -> None:
+        """Hand every link its events in one piece; forget the streams that are over."""
+        outgoing: dict[int, list[AnyStreamEvent]] = {}
+        for key, client in list(self.clients.items()):
+            if client.stream.events:
+                outgoing.setdefault(client.link_id, []).extend(client.stream.events)
+                client.stream.events = []
+            if client.stream.is_done:
+                self._forget(key)
+        for link_id, events in outgoing.items():
+            self.deliver(link_id, events)
+
+
+def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
+    """Whether a model can hear all of `languages`; none given means that it must detect the language."""
+    wanted = set(languages)
+    if not wanted:
+        return info.multilingual
+    return not info.languages or wanted <= set(info.languages)
+
+
+def _failure(stream_id: int, err: InferenceError) -> StreamFailed:
+    return StreamFailed(stream=stream_id, code=err.code, message=err.message, retryable=err.is_retryable)
+
+
+def _window(client: _Client, *, is_final: bool) -> Window[Any]:
+    audio, languages = client.stream.window()
+    return Window(client.state, audio, languages, is_final)
+
+
+def _heard(result: Hypothesis, model: str, timings: Timings) -> Heard:
+    words = tuple(
+        TimedWord(text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence) for word in result.words
+    )
+    return Heard(result.text, result.stable, result.language, result.confidence, words, model, timings)

@@ -1,0 +1,139 @@
+"""The inference process: links in, the recognition loop on its own thread, signals, and an orderly end."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from inference.config import InferenceConfig
+from inference.engines.base import Engine
+from inference.errors import InferenceError
+from inference.link import local
+from inference.loop import RecognitionLoop
+from inference.messages import AnyEvent, AnyStreamEvent, WorkerStatus, encoder, request_decoder
+from inference.vad import LevelVad, SileroVad, SpeechDetector
+
+logger = logging.getLogger(__name__)
+
+CreateEngine = Callable[[str], Engine[Any]]
+
+
+class InferenceServer:
+    """Args:
+    engines: not loaded yet; loading happens on the loop's thread while links already learn that it goes on.
+    """
+
+    def __init__(self, config: InferenceConfig, engines: list[Engine[Any]]) -> None:
+        self.config = config
+        self.engines = engines
+        self.status = WorkerStatus(node=f"{socket.gethostname()}:{os.getpid()}", is_ready=False, detail="Models are loading.")
+        self.failure: InferenceError | None = None
+        self._writers: dict[int, asyncio.StreamWriter] = {}
+        self._link_ids = itertools.count()
+        self._stopping = asyncio.Event()
+        self._events = asyncio.get_running_loop()
+        self._recognition: RecognitionLoop | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, or until loading fails.
+
+        Raises:
+            InferenceError: a model could not be loaded.
+            OSError: the address cannot be bound.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._events.add_signal_handler(number, self._stopping.set)
+        server = await local.listen(self.config.address, self._serve_link)
+        thread = threading.Thread(target=self._recognise, name="recognition")
+        thread.start()
+        logger.info("listening on %s", self.config.address)
+        await self._stopping.wait()
+        await self._shut_down(server, thread)
+        if self.failure is not None:
+            raise self.failure
+
+    async def _shut_down(self, server: asyncio.Server, thread: threading.Thread) -> None:
+        server.close()
+        if self._recognition is not None:
+            self._recognition.stop()
+        await asyncio.to_thread(thread.join)
+        for writer in self._writers.values():
+            writer.close()
+
+    # Links, on the event loop
+
+    async def _serve_link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link_id = next(self._link_ids)
+        self._writers[link_id] = writer
+        self._write(link_id, [self.status])
+        try:
+            while (body := await local.read_frame(reader)) is not None:
+                if self._recognition is not None:
+                    self._recognition.submit(link_id, request_decoder.decode(body))
+        except ValueError:
+            logger.exception("link %d sent what cannot be read; closing it", link_id)
+        finally:
+            del self._writers[link_id]
+            if self._recognition is not None:
+                self._recognition.drop_link(link_id)
+            await local.close(writer)
+
+    def _write(self, link_id: int, events: list[AnyEvent] | list[AnyStreamEvent]) -> None:
+        writer = self._writers.get(link_id)
+        if writer is not None and not writer.is_closing():
+            writer.write(local.pack(encoder.encode(events)))
+
+    def _announce(self, status: WorkerStatus) -> None:
+        self.status = status
+        for link_id in self._writers:
+            self._write(link_id, [status])
+
+    # Recognition, on its own thread
+
+    def _recognise(self) -> None:
+        try:
+            detector = self._load()
+            loop = RecognitionLoop(
+                {engine.info.name: engine for engine in self.engines},
+                detector,
+                self._deliver,
+                max_streams=self.config.max_streams,
+                max_batch=self.config.max_batch,
+            )
+            self._on_events(self._become_ready, loop)
+            loop.run()
+        except InferenceError as err:
+            self.failure = err
+        finally:
+            self._on_events(self._stopping.set)
+            for engine in self.engines:
+                engine.close()
+
+    def _load(self) -> SpeechDetector:
+        for engine in self.engines:
+            engine.load()
+            engine.warm_up()
+            logger.info("%s is warm", engine.info.name)
+        return LevelVad() if all(engine.info.engine == "fake" for engine in self.engines) else SileroVad()
+
+    def _become_ready(self, loop: RecognitionLoop) -> None:
+        self._recognition = loop
+        if self._stopping.is_set():
+            loop.stop()
+        models = tuple(engine.info for engine in self.engines)
+        self._announce(WorkerStatus(node=self.status.node, is_ready=True, models=models))
+        logger.info("ready: %s", ", ".join(info.name for info in models))
+
+    def _deliver(self, link_id: int, events: list[AnyStreamEvent]) -> None:
+        self._on_events(self._write, link_id, events)
+
+    def _on_events(self, function: Callable[..., object], *args: object) -> None:
+        """Call `function` on the event loop; nobody is left to hear it once that is closed."""
+        with contextlib.suppress(RuntimeError):
+            self._events.call_soon_threadsafe(function, *args)

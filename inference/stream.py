@@ -1,0 +1,387 @@
+"""One speaker's state between steps: audio that is still needed, segments, and the account of every sample.
+
+A stream knows no model and no socket. The loop hands it audio and speech probabilities, asks it which window it wants
+recognised, and hands it the hypothesis; the stream answers with events. Positions are absolute sample numbers at 16 kHz.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from msgspec import UNSET, structs
+
+from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, to_ms, to_samples
+from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
+from inference.messages import (
+    AnyStreamEvent,
+    Checkpoint,
+    ConfigureStream,
+    SpeechEnded,
+    SpeechStarted,
+    StreamDone,
+    StreamOptions,
+    StreamProgress,
+    TimedWord,
+    Timings,
+    TranscriptFinal,
+    TranscriptUpdated,
+)
+from inference.vad import VadState
+
+STEP_SAMPLES: Final = to_samples(200)
+PRE_ROLL_SAMPLES: Final = to_samples(400)
+FIRST_STEP_SAMPLES: Final = PRE_ROLL_SAMPLES + to_samples(400)
+"""A shorter beginning makes the engine guess."""
+POST_ROLL_SAMPLES: Final = to_samples(240)
+CUT_SEARCH_SAMPLES: Final = to_samples(3000)
+PROGRESS_SAMPLES: Final = to_samples(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the engine made of a window; word times count from the window's start."""
+
+    text: str
+    stable: str
+    language: str
+    confidence: float
+    words: tuple[TimedWord, ...]
+    model: str
+    timings: Timings
+
+
+@dataclass(slots=True)
+class Segment:
+    """`end` is None while it is spoken. `number` is given when its first text leaves. `stepped`: where the last step ended."""
+
+    start: int
+    languages: tuple[str, ...]
+    end: int | None = None
+    number: int | None = None
+    stepped: int = 0
+    from_finalize: bool = False
+
+
+class AudioBuffer:
+    """The samples [first, end) of a stream; older ones were dropped."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.end = first
+        self._samples = np.zeros(0, dtype=np.float32)
+        self._arrived: list[np.ndarray] = []
+
+    def append(self, audio: np.ndarray) -> None:
+        self._arrived.append(audio)
+        self.end += len(audio)
+
+    def _join(self) -> None:
+        """One copy for everything that came since the last look."""
+        if self._arrived:
+            self._samples = np.concatenate([self._samples, *self._arrived])
+            self._arrived.clear()
+
+    def read(self, start: int, end: int) -> np.ndarray:
+        """A view of [start, end), which must not have been dropped."""
+        assert self.first <= start <= end <= self.end
+        self._join()
+        return self._samples[start - self.first : end - self.first]
+
+    def drop_before(self, position: int) -> None:
+        if position > self.first:
+            self._join()
+            self._samples = self._samples[position - self.first :]
+            self.first = position
+
+
+@dataclass(slots=True)
+class Stream:
+    """`stream_id` is the web process's own. `model` is the name of the engine that serves it."""
+
+    stream_id: int
+    model: str
+    options: StreamOptions
+    checkpoint: Checkpoint = Checkpoint()
+    vad: VadState = field(default_factory=VadState)
+    events: list[AnyStreamEvent] = field(default_factory=list)
+    is_ending: bool = False
+    is_done: bool = False
+    has_step: bool = False
+    buffer: AudioBuffer = field(init=False)
+    endpointer: Endpointer = field(init=False)
+    _resampler: Resampler = field(init=False)
+    _origin: int = field(init=False)
+    _seen: int = field(init=False)
+    _open: Segment | None = field(init=False, default=None)
+    _closed: deque[Segment] = field(init=False, default_factory=deque)
+    _next_options: StreamOptions = field(init=False)
+    _reported: Checkpoint = field(init=False)
+    _next_number: int = field(init=False)
+    _finalize_at: deque[int] = field(init=False, default_factory=deque)
+    _is_flushed: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self._origin = self._seen = self.checkpoint.settled_samples
+        self.buffer = AudioBuffer(self._origin)
+        self.endpointer = Endpointer(self.options.endpoint_ms)
+        self._resampler = Resampler(self.options.sample_rate_hz)
+        self._next_options = self.options
+        self._reported = self.checkpoint
+        self._next_number = self.checkpoint.next_segment
+
+    # Audio and commands in
+
+    def push(self, payload: bytes) -> None:
+        """Take audio in the stream's own encoding; whole frames only."""
+        assert len(payload) % (SAMPLE_BYTES[self.options.encoding] * self.options.num_channels) == 0
+        audio = decode_pcm(payload, self.options.encoding, self.options.num_channels)
+        self.buffer.append(self._resampler.push(audio))
+
+    def configure(self, change: ConfigureStream) -> None:
+        """From the next segment on."""
+        named = {name: getattr(change, name) for name in structs.asdict(change) if name != "stream"}
+        given = {name: value for name, value in named.items() if value is not UNSET}
+        self._next_options = structs.replace(self._next_options, **given)
+        if self._open is None:
+            self._adopt_options()
+
+    def finalize(self) -> None:
+        """What came so far becomes final: exactly one final with `from_finalize` follows."""
+        self._finalize_at.append(self.buffer.end)
+
+    def end(self) -> None:
+        """No more audio."""
+        self.buffer.append(self._resampler.push(np.zeros(0, dtype=np.float32), is_last=True))
+        self.is_ending = True
+
+    # Voice activity
+
+    def has_frame(self) -> bool:
+        """Whether a whole frame waits to be judged before the next finalize, or at all."""
+        limit = self._finalize_at[0] if self._finalize_at else self.buffer.end
+        return limit - self._seen >= FRAME_SAMPLES
+
+    def next_frame(self) -> np.ndarray:
+        """The next frame to be judged, float32 (512,)."""
+        return self.buffer.read(self._seen, self._seen + FRAME_SAMPLES)
+
+    def judge(self, prob: float) -> None:
+        """Take the speech probability of `next_frame`."""
+        turn = self.endpointer.push(prob)
+        self._seen += FRAME_SAMPLES
+        if turn is Turn.BEGAN:
+            self._begin(self._frame_start(self.endpointer.began))
+        elif turn is Turn.OVER:
+            self._close(min(self._seen, self._speech_end() + POST_ROLL_SAMPLES))
+        elif self._open is not None and self._seen - self._open.start >= to_samples(self.options.max_segment_ms):
+            self._cut()
+        self._settle_silence()
+
+    def settle(self) -> None:
+        """When no frame is left to judge: carry out a finalize that has come due, or the end."""
+        if self.has_frame() or self.is_done:
+            return
+        while self._finalize_at and not self.has_frame():
+            self._finalize(self._finalize_at.popleft())
+        if self.is_ending and not self._finalize_at and not self.has_frame():
+            self._settle_end()
+
+    def _finalize(self, position: int) -> None:
+        self._finish_speech(position)
+        if not self._closed:
+            here = self.checkpoint.settled_samples
+            self._closed.append(Segment(here, self.options.languages, end=here))
+        self._closed[-1].from_finalize = True
+
+    def _settle_end(self) -> None:
+        if not self._is_flushed:
+            self._finish_speech(self.buffer.end)
+            self._seen = self.buffer.end
+            self._is_flushed = True
+        self._settle_silence()
+        if not self._closed:
+            self.is_done = True
+            self.events.append(StreamDone(stream=self.stream_id, checkpoint=self.checkpoint))
+
+    # Windows out, hypotheses in
+
+    @property
+    def wants_final(self) -> bool:
+        return bool(self._closed)
+
+    @property
+    def wants_partial(self) -> bool:
+        segment = self._open
+        return (
+            segment is not None
+            and self.options.interim
+            and not self._closed
+            and self._seen - segment.start >= FIRST_STEP_SAMPLES
+            and self._seen - segment.stepped >= STEP_SAMPLES
+        )
+
+    def window(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Audio of the segment to be recognised now, float32 (num_samples,), and its languages.
+
+        No samples: a finalize with nothing said.
+        """
+        segment = self._closed[0] if self._closed else self._open
+        assert segment is not None
+        end = segment.end if segment.end is not None else self._seen
+        segment.stepped = end
+        return self.buffer.read(segment.start, end), segment.languages
+
+    def update(self, heard: Heard) -> None:
+        """Text of the open segment."""
+        segment = self._open
+        assert segment is not None
+        if not heard.text and segment.number is None:
+            return
+        self.events.append(
+            TranscriptUpdated(
+                stream=self.stream_id,
+                segment=self._number(segment),
+                text=heard.text,
+                stable=heard.stable,
+                start_ms=to_ms(segment.start),
+                end_ms=to_ms(segment.stepped),
+                timings=heard.timings,
+            )
+        )
+
+    def complete(self, heard: Heard) -> None:
+        """Text of the oldest closed segment."""
+        segment = self._closed.popleft()
+        assert segment.end is not None
+        if heard.text or segment.number is not None or segment.from_finalize:
+            self.events.append(self._final(segment, segment.end, heard))
+            self.checkpoint = structs.replace(self.checkpoint, next_segment=self._next_number)
+        self._count(segment.start, is_speech=False)
+        self._count(segment.end, is_speech=True)
+        self._settle_silence()
+        self.report()
+
+    def report(self) -> None:
+        """Tell how far the stream is settled."""
+        self._reported = self.checkpoint
+        self.events.append(StreamProgress(stream=self.stream_id, checkpoint=self.checkpoint, behind_ms=self.behind_ms))
+
+    @property
+    def behind_ms(self) -> int:
+        """How much audio came after what was last recognised or found silent."""
+        if self._closed and self._closed[0].end is not None:
+            return to_ms(self.buffer.end - self._closed[0].end)
+        looked_at = self._open.stepped if self._open is not None and self.options.interim else self._seen
+        return to_ms(max(0, self.buffer.end - max(looked_at, self.checkpoint.settled_samples)))
+
+    # Inside
+
+    def _frame_start(self, frame: int) -> int:
+        return self._origin + frame * FRAME_SAMPLES
+
+    def _speech_end(self) -> int:
+        return self._frame_start(self.endpointer.last_voiced + 1)
+
+    def _unclaimed(self) -> int:
+        """Where the next segment may start at the earliest."""
+        last_end = self._closed[-1].end if self._closed else None
+        return self.checkpoint.settled_samples if last_end is None else last_end
+
+    def _begin(self, speech_start: int) -> None:
+        self._adopt_options()
+        start = max(self._unclaimed(), self.buffer.first, speech_start - PRE_ROLL_SAMPLES)
+        self._open = Segment(start, self.options.languages)
+        self.events.append(SpeechStarted(stream=self.stream_id, at_ms=to_ms(speech_start)))
+
+    def _close(self, end: int) -> None:
+        assert self._open is not None
+        self._open.end = end
+        self._closed.append(self._open)
+        self._open = None
+        self.events.append(SpeechEnded(stream=self.stream_id, at_ms=to_ms(self._speech_end())))
+        self._adopt_options()
+
+    def _cut(self) -> None:
+        """The segment is too long: end it at the quietest place of its last seconds and go on in a new one from there."""
+        segment = self._open
+        assert segment is not None
+        start = max(segment.start + STEP_SAMPLES, self._seen - CUT_SEARCH_SAMPLES)
+        end = start + _quietest(self.buffer.read(start, self._seen))
+        segment.end = end
+        self._closed.append(segment)
+        self._adopt_options()
+        self._open = Segment(end, self.options.languages)
+
+    def _finish_speech(self, position: int) -> None:
+        """End the speech that is going on, with all that came before `position`, candidates too short for speech included."""
+        if self._open is None and self.endpointer.has_candidate:
+            self._begin(self._frame_start(self.endpointer.began))
+        if self._open is not None:
+            self._close(position if self._is_voiced_now() else min(position, self._speech_end() + POST_ROLL_SAMPLES))
+        self.endpointer.stop()
+
+    def _is_voiced_now(self) -> bool:
+        return self._speech_end() >= self._seen
+
+    def _adopt_options(self) -> None:
+        self.options = self._next_options
+        self.endpointer.endpoint_ms = self.options.endpoint_ms
+
+    def _settle_silence(self) -> None:
+        """Count and drop what no segment can want any more: all but the pre-roll."""
+        if self._closed:
+            self._count(self._closed[0].start, is_speech=False)
+        elif self._open is not None:
+            self._count(self._open.start, is_speech=False)
+        else:
+            kept = 0 if self._is_flushed else PRE_ROLL_SAMPLES + 4 * FRAME_SAMPLES
+            self._count(self._seen - kept, is_speech=False)
+        if self.checkpoint.settled_samples - self._reported.settled_samples >= PROGRESS_SAMPLES:
+            self.report()
+
+    def _count(self, until: int, *, is_speech: bool) -> None:
+        """Drop the samples before `until` and enter each in the account, once."""
+        num_samples = until - self.checkpoint.settled_samples
+        if num_samples <= 0:
+            return
+        old = self.checkpoint
+        self.checkpoint = (
+            structs.replace(old, transcribed_samples=old.transcribed_samples + num_samples)
+            if is_speech
+            else structs.replace(old, silence_samples=old.silence_samples + num_samples)
+        )
+        self.buffer.drop_before(until)
+
+    def _number(self, segment: Segment) -> int:
+        if segment.number is None:
+            segment.number = self._next_number
+            self._next_number += 1
+        return segment.number
+
+    def _final(self, segment: Segment, end: int, heard: Heard) -> TranscriptFinal:
+        start_ms = to_ms(segment.start)
+        return TranscriptFinal(
+            stream=self.stream_id,
+            segment=self._number(segment),
+            text=heard.text,
+            start_ms=start_ms,
+            end_ms=to_ms(end),
+            language=heard.language,
+            confidence=round(heard.confidence, 3),
+            model=heard.model,
+            words=tuple(
+                structs.replace(word, start_ms=start_ms + word.start_ms, end_ms=start_ms + word.end_ms) for word in heard.words
+            ),
+            from_finalize=segment.from_finalize,
+            timings=heard.timings,
+        )
+
+
+def _quietest(audio: np.ndarray) -> int:
+    """Middle of the quietest 100 ms of `audio`, in samples from its start."""
+    width = 100 * SAMPLES_PER_MS
+    if len(audio) <= width:
+        return len(audio) // 2
+    energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
+    return int(np.argmin(energy[width:] - energy[:-width])) + width // 2

@@ -1,0 +1,146 @@
+"""Stores what sessions say, in order, without making a speaker wait for the database.
+
+Entries are queued and written in batches by one thread, so a web process holds one database connection for all its
+sessions. While PostgreSQL is away entries wait in memory and are written when it is back; every write may be repeated
+without harm, so nothing is stored twice.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
+
+from transcription import services
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH: Final = 200
+FIRST_RETRY_S: Final = 0.2
+LONGEST_RETRY_S: Final = 5.0
+TOUCH_EVERY_S: Final = 60.0
+ANNOUNCE_PATIENCE_S: Final = 1.0
+"""How long the announcement of a final waits for its storing; after that it is stored as soon as it can be."""
+
+
+class Recorder:
+    """One for each event loop. `live` are the sessions that are being spoken; they are touched once a minute."""
+
+    def __init__(self) -> None:
+        self.live: set[UUID] = set()
+        self._waiting: deque[tuple[services.Entry, asyncio.Future[None]]] = deque()
+        self._has_work = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [self._loop.create_task(self._write()), self._loop.create_task(self._touch())]
+        for task in self._tasks:
+            task.add_done_callback(_log_death)
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._waiting)
+
+    def put(self, entry: services.Entry) -> "asyncio.Future[None]":
+        """Queue `entry`; the future is done when it is stored."""
+        if isinstance(entry, services.SessionStarted):
+            self.live.add(entry.session_id)
+        elif isinstance(entry, services.SessionFinished):
+            self.live.discard(entry.session_id)
+        stored = self._loop.create_future()
+        self._waiting.append((entry, stored))
+        self._has_work.set()
+        return stored
+
+    async def flush(self, patience_s: float) -> bool:
+        """Wait until everything queued so far is stored; False if it took longer than `patience_s`."""
+        if not self._waiting:
+            return True
+        return await wait_stored(self._waiting[-1][1], patience_s)
+
+    async def close(self) -> None:
+        """Stop writing; what is still waiting is lost, so `flush` first."""
+        for task in self._tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks)
+        await self._loop.run_in_executor(self._thread, close_old_connections)
+        self._thread.shutdown(wait=False)
+
+    async def _write(self) -> None:
+        while True:
+            await self._has_work.wait()
+            batch = [self._waiting[index] for index in range(min(MAX_BATCH, len(self._waiting)))]
+            await self._store([entry for entry, _stored in batch])
+            for _ in batch:
+                _entry, stored = self._waiting.popleft()
+                if not stored.done():
+                    stored.set_result(None)
+            if not self._waiting:
+                self._has_work.clear()
+
+    async def _store(self, entries: list[services.Entry]) -> None:
+        """Until it is stored. An entry that the database refuses for itself is logged and left out."""
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._loop.run_in_executor(self._thread, _store_all, entries)
+            except (OperationalError, InterfaceError):
+                logger.warning("PostgreSQL does not answer; %d entries wait, next try in %.1f s", self.num_waiting, retry_s)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+            except DatabaseError:
+                if len(entries) == 1:
+                    logger.exception("an entry of session %s cannot be stored", entries[0].session_id)
+                    return
+                for entry in entries:
+                    await self._store([entry])
+                return
+            else:
+                return
+
+    async def _touch(self) -> None:
+        while True:
+            await asyncio.sleep(TOUCH_EVERY_S)
+            if self.live:
+                with suppress(DatabaseError, InterfaceError):
+                    await self._loop.run_in_executor(self._thread, services.touch_sessions, list(self.live))
+
+
+def _store_all(entries: list[services.Entry]) -> None:
+    close_old_connections()
+    services.store(entries)
+
+
+async def wait_stored(stored: "asyncio.Future[None]", patience_s: float) -> bool:
+    """Wait for an entry; False if it is not stored within `patience_s`. It stays queued either way."""
+    done, _pending = await asyncio.wait([stored], timeout=patience_s)
+    return bool(done)
+
+
+def _log_death(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (err := task.exception()) is not None:
+        logger.error("the recorder ended", exc_info=err)
+
+
+_recorders: WeakKeyDictionary[asyncio.AbstractEventLoop, Recorder] = WeakKeyDictionary()
+
+
+def current_recorder() -> Recorder:
+    """The recorder of the running event loop, made at the first call."""
+    loop = asyncio.get_running_loop()
+    if loop not in _recorders:
+        _recorders[loop] = Recorder()
+    return _recorders[loop]
+
+
+async def close_recorder() -> None:
+    """Close the running loop's recorder, if it has one."""
+    recorder = _recorders.pop(asyncio.get_running_loop(), None)
+    if recorder is not None:
+        await recorder.flush(ANNOUNCE_PATIENCE_S)
+        await recorder.close()
