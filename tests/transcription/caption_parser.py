@@ -1,6 +1,7 @@
 """Strict readers of SRT and WebVTT for tests: whatever a lenient player would mend is an error here."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 SRT_TIME = r"(\d{2,}):([0-5]\d):([0-5]\d),(\d{3})"
@@ -42,6 +43,20 @@ def parse_vtt(text: str) -> ParsedVTT:
     return ParsedVTT(
         notes, [ParsedCue(cue.number, cue.start_ms, cue.end_ms, [_unescape(line) for line in cue.lines]) for cue in cues]
     )
+
+
+def check_limits(cues: list[ParsedCue]) -> None:
+    """Assert order, no overlap, at most 7 s, and at most 2 lines of 42 columns, wide characters counted twice."""
+    end_ms = 0
+    for cue in cues:
+        assert end_ms <= cue.start_ms < cue.end_ms <= cue.start_ms + 7_000
+        assert len(cue.lines) <= 2
+        assert max(_columns(line) for line in cue.lines) <= 42
+        end_ms = cue.end_ms
+
+
+def _columns(line: str) -> int:
+    return len(line) + sum(unicodedata.east_asian_width(char) in {"W", "F"} for char in line)
 
 
 def _blocks(text: str) -> list[list[str]]:

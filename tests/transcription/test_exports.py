@@ -8,13 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import a_final, a_transcript
-from tests.transcription.caption_parser import BadCaptionsError, ParsedCue, parse_srt, parse_vtt
+from tests.transcription.caption_parser import BadCaptionsError, check_limits, parse_srt, parse_vtt
 from transcription.exports import (
     MAX_COLUMNS,
     MAX_CUE_MS,
     TranscriptSegment,
     TranscriptWord,
-    columns_of,
     cues_of,
     file_name,
     to_json,
@@ -29,15 +28,6 @@ CHINESE = "今天我们讨论一下语音识别服务器的设计，首先是音
 
 def lines_of(*segments: TranscriptSegment) -> list[tuple[str, ...]]:
     return [cue.lines for cue in cues_of(segments)]
-
-
-def check_captions(cues: list[ParsedCue]) -> None:
-    end_ms = 0
-    for cue in cues:
-        assert end_ms <= cue.start_ms < cue.end_ms <= cue.start_ms + MAX_CUE_MS
-        assert len(cue.lines) <= 2
-        assert all(columns_of(line) <= MAX_COLUMNS and len(line) <= MAX_COLUMNS for line in cue.lines)
-        end_ms = cue.end_ms
 
 
 def visible(text: str) -> str:
@@ -277,7 +267,7 @@ def test_any_finals_give_captions_that_keep_every_rule_and_every_character(segme
 
     srt, vtt = parse_srt(to_srt(transcript)), parse_vtt(to_vtt(transcript)).cues
 
-    check_captions(srt)
-    check_captions(vtt)
+    check_limits(srt)
+    check_limits(vtt)
     assert visible("".join(line for cue in vtt for line in cue.lines)) == said
     assert [(cue.start_ms, cue.end_ms) for cue in srt] == [(cue.start_ms, cue.end_ms) for cue in vtt]
