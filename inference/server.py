@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inference.config import InferenceConfig
@@ -84,7 +84,7 @@ class InferenceServer:
                 self._recognition.drop_link(link_id)
             await local.close(writer)
 
-    def _write(self, link_id: int, events: list[AnyEvent] | list[AnyStreamEvent]) -> None:
+    def _write(self, link_id: int, events: Sequence[AnyEvent]) -> None:
         writer = self._writers.get(link_id)
         if writer is not None and not writer.is_closing():
             writer.write(local.pack(encoder.encode(events)))

@@ -112,13 +112,13 @@ class StreamConsumer:
 
     async def _read(self, receive: Receive) -> None:
         """Feed the session what comes; while recognition is far behind, let the socket's own flow control hold the client."""
-        timeout_s = settings.HARK_IDLE_TIMEOUT_S
+        timeout_s: int | None = settings.HARK_IDLE_TIMEOUT_S
         while True:
             try:
                 async with asyncio.timeout(timeout_s):
                     event = await receive()
             except TimeoutError:
-                self.perform(self.session.on_idle(timeout_s))
+                self.perform(self.session.on_idle(settings.HARK_IDLE_TIMEOUT_S))
                 timeout_s = None  # what is left to come is the disconnect
                 continue
             if event["type"] == "websocket.disconnect":

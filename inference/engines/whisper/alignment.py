@@ -20,7 +20,7 @@ def normalise(attention: np.ndarray) -> np.ndarray:
     """
     centred = attention - attention.mean(axis=1, keepdims=True)
     scaled = centred / (attention.std(axis=1, keepdims=True) + 1e-6)
-    return _smooth(scaled).mean(axis=0)
+    return np.asarray(_smooth(scaled).mean(axis=0))
 
 
 def _smooth(attention: np.ndarray) -> np.ndarray:

@@ -213,6 +213,13 @@ class WhisperEngine:
             for group in groups
         ]
 
+    def _without_punctuation(self, tokens: list[int], group: WordTokens) -> int:
+        """Where the word's letters end: the mark behind it depends on what follows."""
+        last = group.last
+        while last > group.first + 1 and set(self.vocabulary.text(tokens[last - 1 : last])) <= TRAILING_PUNCTUATION:
+            last -= 1
+        return last
+
     def _num_stable(self, state: WhisperState, row: Row, groups: list[WordTokens], words: list[Word], num_samples: int) -> int:
         """How many tokens are stable now: whole words, written the same in the last step, and ended a while ago."""
         limit_ms = num_samples * 1000 // SAMPLE_RATE_HZ - STABLE_AFTER_MS

@@ -38,4 +38,5 @@ class LogMel:
         spectrum = torch.stft(torch.from_numpy(audio), FRAME_SAMPLES, HOP_SAMPLES, window=self.window, return_complex=True)
         power = spectrum[:, :-1].abs().square()
         log_mel = (self.filters.T @ power).clamp(min=1e-10).log10()
-        return (log_mel.clamp(min=log_mel.max() - DYNAMIC_RANGE) + 4.0) / 4.0
+        features: Tensor = (log_mel.clamp(min=log_mel.max() - DYNAMIC_RANGE) + 4.0) / 4.0
+        return features

@@ -55,7 +55,7 @@ class _Projections(nn.Module):
 
     def heads(self, states: Tensor) -> Tensor:
         """(batch, length, states) → (batch, heads, length, head size)."""
-        return states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        return states.view(*states.shape[:-1], self.num_heads, -1).transpose(1, 2)
 
 
 class SelfAttention(_Projections):
@@ -120,7 +120,8 @@ class EncoderLayer(nn.Module):
         query, key, value = self.self_attention.project(states)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         states = states + self.self_attention.merge(attended)
-        return states + self.ffn(states)
+        output: Tensor = states + self.ffn(states)
+        return output
 
 
 class Encoder(nn.Module):
