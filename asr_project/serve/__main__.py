@@ -27,6 +27,7 @@ from asr_project.serve.terminal import own_foreground
 
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
+SETTLED_AFTER_S = 10.0  # a worker or beat that cannot start has said so by then
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -111,7 +112,7 @@ def require_free_port(host: str, port: int) -> None:
 
 
 def start_everything(supervisor: Supervisor, console: Console, config: ServeConfig) -> None:
-    """Returns when a warm model answers. Inference comes first: its weights load while the database starts."""
+    """Returns some seconds after "ready". Inference comes first: its weights load while the database starts."""
     console.say(f"Starting; data is kept in {config.var_dir}.")
     address = {"HARK_INFERENCE_ADDRESS": topology.inference_address(config)}
     supervisor.start(topology.inference(config.inherited | address))
@@ -121,12 +122,13 @@ def start_everything(supervisor: Supervisor, console: Console, config: ServeConf
     write_settings(config.var_dir / "serve.env", settings)
     environment = config.inherited | settings
     prepare(supervisor, console, environment)
-    supervisor.start(topology.worker(environment))
-    supervisor.start(topology.beat(environment))
     supervisor.start(topology.web(environment, config.host, config.port))
     await_ready(supervisor, console, config)
-    supervisor.settle()
     announce(console, config)
+    supervisor.start(topology.worker(environment))  # nobody waits for these two, and they would slow the warm-up
+    supervisor.start(topology.beat(environment))
+    supervisor.wait_until(lambda: False, within_s=SETTLED_AFTER_S)
+    supervisor.settle()
 
 
 def ensure_secret_key(var_dir: Path) -> Path:

@@ -16,6 +16,7 @@ MAX_WS_FRAME_BYTES = 2 * 1024 * 1024  # twice what /stream accepts, so that it a
 WEB_GRACE_S = 25
 WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+QUIET_STATIC = ["-W", "ignore:StreamingHttpResponse must consume synchronous iterators"]  # said of WhiteNoise's small files
 QUIET_AS_ROOT = ["-W", "ignore:You're running the worker with superuser privileges"]  # five lines of it, at every start
 
 
@@ -113,5 +114,9 @@ def web(environment: dict[str, str], host: str, port: int) -> ChildSpec:
     ]
     # fmt: on
     return python_child(
-        "web", ["-m", "uvicorn", "asr_project.asgi:application", *flags], environment, stop_stage=0, grace_s=WEB_GRACE_S + 1
+        "web",
+        [*QUIET_STATIC, "-m", "uvicorn", "asr_project.asgi:application", *flags],
+        environment,
+        stop_stage=0,
+        grace_s=WEB_GRACE_S + 1,
     )
