@@ -39,6 +39,10 @@ class Check(Struct, frozen=True):
     message: str = ""
 
 
+DatabaseChecks = tuple[Check, Check]
+under_way: dict[asyncio.AbstractEventLoop, asyncio.Task[DatabaseChecks]] = {}
+
+
 @require_safe
 @never_cache
 async def healthz(_request: HttpRequest) -> JsonResponse:
@@ -50,7 +54,7 @@ async def healthz(_request: HttpRequest) -> JsonResponse:
 @never_cache
 async def readyz(_request: HttpRequest) -> JsonResponse:
     """200 when a session could start now; else 503 with a sentence for each check that failed."""
-    model, (database, migrations) = await asyncio.gather(check_model(), check_database())
+    model, (database, migrations) = await asyncio.gather(check_model(), shared_database_check())
     checks = {"model": model, "database": database, "migrations": migrations}
     is_ready = all(check.ok for check in checks.values())
     body = {"status": "ready" if is_ready else "not_ready", "checks": to_builtins(checks)}
@@ -89,7 +93,16 @@ async def check_model() -> Check:
     return Check(ok=True) if worker.is_ready else Check(ok=False, message=COLD)
 
 
-async def check_database() -> tuple[Check, Check]:
+async def shared_database_check() -> DatabaseChecks:
+    """The check that is under way, or a new one: however many ask, a process opens one connection at a time for them."""
+    loop = asyncio.get_running_loop()
+    if loop not in under_way:
+        under_way[loop] = loop.create_task(check_database())
+        under_way[loop].add_done_callback(lambda _task: under_way.pop(loop))
+    return await asyncio.shield(under_way[loop])
+
+
+async def check_database() -> DatabaseChecks:
     """Whether the database answers, and whether every migration is applied."""
     try:
         applied = await within_limit(applied_migrations())

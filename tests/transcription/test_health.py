@@ -151,6 +151,39 @@ def test_not_ready_while_a_migration_is_missing(client: Client) -> None:
     assert "manage.py migrate" in migrations["message"]
 
 
+async def test_many_probes_at_once_share_one_database_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    num_connections = 0
+
+    async def applied_migrations() -> frozenset[tuple[str, str]]:
+        nonlocal num_connections
+        num_connections += 1
+        await asyncio.sleep(0.01)
+        return health.newest_migrations()
+
+    monkeypatch.setattr(health, "applied_migrations", applied_migrations)
+
+    answers = await asyncio.gather(*(health.shared_database_check() for _ in range(50)))
+    assert num_connections == 1
+    assert all(database.ok and migrations.ok for database, migrations in answers)
+
+    await health.shared_database_check()
+    assert num_connections == 2
+
+
+async def test_a_prober_that_hangs_up_does_not_fail_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def applied_migrations() -> frozenset[tuple[str, str]]:
+        await asyncio.sleep(0.01)
+        return health.newest_migrations()
+
+    monkeypatch.setattr(health, "applied_migrations", applied_migrations)
+    first, second = (asyncio.create_task(health.shared_database_check()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    database, _migrations = await second
+    assert database.ok
+
+
 async def test_work_that_is_given_up_is_cancelled_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "TIMEOUT_S", 0.01)
 
