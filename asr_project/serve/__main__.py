@@ -164,6 +164,9 @@ def announce(console: Console, config: ServeConfig) -> None:
     origin = f"http://{topology.url_host(config.host)}:{config.port}"
     console.say(f"ready at {origin}/")
     console.say(f"API docs {origin}/api/v1/docs/   admin {origin}/admin/   stream ws{origin.removeprefix('http')}/stream")
+    if config.host in topology.WILDCARD_HOSTS:
+        others = [f"http://{address}:{config.port}/" for address in topology.own_addresses() if address != "127.0.0.1"]
+        console.say(f"other machines reach it at {', '.join(others)}; browsers give them a microphone only over HTTPS.")
     console.say("Ctrl-C stops everything.")
 
 

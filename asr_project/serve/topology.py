@@ -35,13 +35,16 @@ def allowed_hosts(host: str) -> list[str]:
     """The names under which a browser may reach a server that listens on `host`."""
     hosts = [*LOOPBACK_HOSTS]
     if host in WILDCARD_HOSTS:
-        addresses = [
-            entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET
-        ]
-        hosts += [*addresses, socket.gethostname()]
+        hosts += [*own_addresses(), socket.gethostname()]
     else:
         hosts.append(url_host(host))
     return list(dict.fromkeys(hosts))
+
+
+def own_addresses() -> list[str]:
+    """The IPv4 addresses of this machine."""
+    entries = [entry for interface in psutil.net_if_addrs().values() for entry in interface]
+    return [entry.address for entry in entries if entry.family == socket.AF_INET]
 
 
 def url_host(host: str) -> str:

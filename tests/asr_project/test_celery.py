@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from asr_project import celery_app
 from asr_project.serve import topology
@@ -28,19 +29,23 @@ def test_every_scheduled_task_exists() -> None:
 
 
 @pytest.fixture
-def worker(transactional_db: None) -> Iterator[Supervisor]:
-    """A supervisor that runs the real worker on this test's database."""
+def environment(transactional_db: None) -> dict[str, str]:
+    """Settings of a process that works on this test's database."""
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    return os.environ | {"DATABASE_URL": url}
+
+
+@pytest.fixture
+def supervisor(environment: dict[str, str]) -> Iterator[Supervisor]:
     output = StringIO()
     supervisor = Supervisor(Console(output))
-    supervisor.start(topology.worker(os.environ | {"DATABASE_URL": url}))
     yield supervisor
     supervisor.stop()
     assert "Traceback" not in output.getvalue()
 
 
 @pytest.mark.integration
-def test_the_worker_carries_out_what_is_sent_to_it(worker: Supervisor) -> None:
+def test_the_worker_carries_out_what_is_sent_to_it(supervisor: Supervisor, environment: dict[str, str]) -> None:
     long_ago = timezone.now() - timedelta(hours=1)
     session = make_session(status=Session.Status.LIVE, ended_at=None, started_at=long_ago, last_seen_at=long_ago)
     close_abandoned_sessions.delay()
@@ -49,4 +54,12 @@ def test_the_worker_carries_out_what_is_sent_to_it(worker: Supervisor) -> None:
         session.refresh_from_db()
         return session.status == Session.Status.INCOMPLETE
 
-    assert worker.wait_until(is_closed, look_every_s=0.1, within_s=30)
+    supervisor.start(topology.worker(environment))
+    assert supervisor.wait_until(is_closed, look_every_s=0.1, within_s=60)
+
+
+@pytest.mark.integration
+def test_beat_takes_up_the_schedule(supervisor: Supervisor, environment: dict[str, str]) -> None:
+    supervisor.start(topology.beat(environment))
+    is_taken_up = PeriodicTask.objects.filter(task=close_abandoned_sessions.name, enabled=True).exists
+    assert supervisor.wait_until(is_taken_up, look_every_s=0.1, within_s=60)
