@@ -99,10 +99,16 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "fail_server_full": _("The server is full at the moment. Wait a little and try again."),
     "fail_server_not_ready": _("The server did not get ready in time. It may still be starting; try again in a moment."),
     "fail_server_draining": _("The server is restarting. What was recognised so far is saved; try again in a moment."),
-    "fail_server_failed": _("The server had an internal problem. What was recognised so far is saved; try again."),
+    "fail_internal": _("The server had an internal problem. What was recognised so far is saved; try again."),
+    "fail_inference_unavailable": _(
+        "The recognition service does not answer; it may be restarting. What was recognised so far is saved; try again in a moment."
+    ),
+    "fail_recognition_failed": _(
+        "This audio could not be recognised. What was recognised before is saved; press the button to go on."
+    ),
     "fail_not_signed_in": _("You are not signed in, or may not record here. Sign in and reload this page."),
     "fail_refused": _("The server refused this recording. Choose another language or model, or ask whoever runs the server."),
-    "fail_idle_too_long": _(
+    "fail_idle_timeout": _(
         "The recording was closed because nothing was heard for a long time. Press the button to start again."
     ),
     "fail_bad_answer": _(

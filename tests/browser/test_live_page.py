@@ -55,8 +55,8 @@ async def shown_lines(page: Page) -> list[str]:
 
 async def stored_transcript(page: Page) -> dict[str, Any]:
     """What the REST API tells of the session that the page has just finished."""
-    address = await page.locator('[data-format="json"]').get_attribute("href")
-    response = await page.request.get(str(address).replace("&download=1", ""))
+    address = await page.locator('[data-format="json"]').evaluate("link => link.href")
+    response = await page.request.get(str(address))
     assert response.ok
     stored: dict[str, Any] = await response.json()
     return stored

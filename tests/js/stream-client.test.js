@@ -146,10 +146,10 @@ for (const [code, reason] of /** @type {[number, string][]} */ ([
   [1001, "server_draining"],
   [1006, "connection_lost"],
   [1008, "refused"],
-  [1011, "server_failed"],
+  [1011, "internal"],
   [1013, "server_full"],
   [4401, "not_signed_in"],
-  [4408, "idle_too_long"],
+  [4408, "idle_timeout"],
 ])) {
   test(`close code ${code} is reported as ${reason}`, () => {
     const { log, socket } = liveClient();
@@ -215,7 +215,7 @@ test("a server that only pongs after end is given up after a minute", () => {
   log.nowMs = 61000;
   socket.say({ type: "pong", id: null });
   client.watch();
-  assert.equal(log.failure.reason, "server_failed");
+  assert.equal(log.failure.reason, "internal");
 });
 
 test("a slow connection is reported when it begins and when it ends", () => {

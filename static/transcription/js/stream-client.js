@@ -30,12 +30,12 @@ const WATCH_INTERVAL_MS = 1000;
 const REASON_OF_CLOSE_CODE = {
   [CLOSE_CODES.DRAINING]: "server_draining",
   [CLOSE_CODES.POLICY]: "refused",
-  [CLOSE_CODES.INTERNAL]: "server_failed",
+  [CLOSE_CODES.INTERNAL]: "internal",
   [CLOSE_CODES.FULL]: "server_full",
   [CLOSE_CODES.BAD_REQUEST]: "refused",
   [CLOSE_CODES.NOT_AUTHENTICATED]: "not_signed_in",
   [CLOSE_CODES.FORBIDDEN]: "not_signed_in",
-  [CLOSE_CODES.IDLE]: "idle_too_long",
+  [CLOSE_CODES.IDLE]: "idle_timeout",
 };
 
 /**
@@ -127,7 +127,7 @@ export class StreamClient {
     const now = this.now();
     if (this.state === "asking" && now - this.openedAt > READY_TIMEOUT_MS) return this.fail("server_not_ready");
     if (now - this.heardAt > SILENT_SERVER_MS) return this.fail("connection_lost");
-    if (this.state === "draining" && now - this.progressAt > STUCK_END_MS) return this.fail("server_failed");
+    if (this.state === "draining" && now - this.progressAt > STUCK_END_MS) return this.fail("internal");
     if (now - this.pingedAt >= PING_INTERVAL_MS && this.#isOpen) {
       this.pingedAt = now;
       this.socket?.send(encodeMessage("ping"));
