@@ -183,7 +183,23 @@ def columns_of(text: str) -> int:
 
 
 def _atoms_of(segment: TranscriptSegment) -> list[Atom]:
-    return [atom for span in _spans_of(segment) for token in _split_at_spaces(span) for atom in _split_unspaced(token)]
+    return _joined([atom for span in _spans_of(segment) for token in _split_at_spaces(span) for atom in _split_unspaced(token)])
+
+
+def _joined(atoms: Sequence[Atom]) -> list[Atom]:
+    """`atoms` with those put together that no line end may part: pieces of a word, and a mark and what it belongs to."""
+    joined: list[Atom] = []
+    for atom in atoms:
+        if joined and _belongs_to(joined[-1], atom):
+            joined[-1] = replace(joined[-1], text=joined[-1].text + atom.text, end_ms=max(joined[-1].end_ms, atom.end_ms))
+        else:
+            joined.append(atom)
+    return joined
+
+
+def _belongs_to(before: Atom, after: Atom) -> bool:
+    has_room = columns_of(before.text + after.text) <= MAX_COLUMNS and after.end_ms - before.start_ms <= MAX_CUE_MS
+    return has_room and not after.has_space and not _may_break(before.text[-1], after.text[0])
 
 
 def _spans_of(segment: TranscriptSegment) -> list[Atom]:

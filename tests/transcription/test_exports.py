@@ -139,6 +139,24 @@ def test_chinese_words_join_without_spaces() -> None:
     assert lines_of(a_final("今天很好。", 0, 1_200, words=words)) == [("今天很好。",)]
 
 
+def test_a_punctuation_mark_that_is_a_word_of_its_own_stays_with_the_character_before_it() -> None:
+    texts = [*"一二三四五六七八九十一二三四五六七八九十一", "，", *"二三"]
+    words = tuple(TranscriptWord(text, number * 100, number * 100 + 100, 0.9) for number, text in enumerate(texts))
+
+    ((first, second),) = lines_of(a_final("".join(texts), 0, 2_400, words=words))
+
+    assert (len(first), second) == (20, "一，二三")
+
+
+def test_pieces_of_one_word_are_not_parted() -> None:
+    pieces = ["a" * 18, "b" * 18, "don", "'t", "cut"]
+    words = tuple(TranscriptWord(piece, number * 200, number * 200 + 200, 0.9) for number, piece in enumerate(pieces))
+
+    ((first, second),) = lines_of(a_final(f"{pieces[0]} {pieces[1]} don't cut", 0, 1_000, words=words))
+
+    assert (first, second) == (f"{pieces[0]} {pieces[1]}", "don't cut")
+
+
 def test_korean_breaks_at_spaces() -> None:
     ((first, second),) = lines_of(a_final("안녕하세요 " * 3 + "반갑습니다 오늘", 0, 4_000, has_words=False))
 
