@@ -189,8 +189,8 @@ class Stream:
 
     def _finalize(self, position: int) -> None:
         self._finish_speech(position)
-        if not self._closed:
-            here = self.checkpoint.settled_samples
+        if not self._closed or self._closed[-1].from_finalize:
+            here = self._unclaimed()
             self._closed.append(Segment(here, self.options.languages, end=here))
         self._closed[-1].from_finalize = True
 
@@ -351,7 +351,7 @@ class Stream:
             if is_speech
             else structs.replace(old, silence_samples=old.silence_samples + num_samples)
         )
-        self.buffer.drop_before(until)
+        self.buffer.drop_before(min(until, self._seen))  # a finalize may end a segment within a frame that is not judged yet
 
     def _number(self, segment: Segment) -> int:
         if segment.number is None:
