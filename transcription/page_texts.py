@@ -101,7 +101,8 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "fail_server_draining": _("The server is restarting. What was recognised so far is saved; try again in a moment."),
     "fail_internal": _("The server had an internal problem. What was recognised so far is saved; try again."),
     "fail_inference_unavailable": _(
-        "The recognition service does not answer; it may be restarting. What was recognised so far is saved; try again in a moment."
+        "The recognition service does not answer; it may be restarting. What was recognised so far is saved; "
+        "try again in a moment."
     ),
     "fail_recognition_failed": _(
         "This audio could not be recognised. What was recognised before is saved; press the button to go on."

@@ -3,12 +3,17 @@
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,7 +21,10 @@ import soundfile
 import soxr
 from playwright.async_api import ConsoleMessage, Error, Page, async_playwright
 
-ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "browser"
+PROJECT_DIR = Path(__file__).parents[2]
+ARTIFACTS = PROJECT_DIR / "artifacts" / "browser"
+READY_TIMEOUT_S = 100
+SERVICES_OF_OTHER_TESTS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HARK_INFERENCE_ADDRESS"}
 MICROPHONE_RATE_HZ = 48_000
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 CHROMIUM_OPTIONS = [
@@ -51,11 +59,11 @@ class Visit:
     init_script: str = ""
 
 
-class HarkServer(Protocol):
-    """The running stack that the fixture `hark_server` starts; `http_url` is like http://127.0.0.1:8000."""
+@dataclass(frozen=True, slots=True)
+class HarkServer:
+    """A whole stack as `make serve` starts it; `http_url` is like http://127.0.0.1:8000."""
 
-    @property
-    def http_url(self) -> str: ...
+    http_url: str
 
 
 @dataclass  # no slots: Playwright keeps its wrappers of bound methods on the object
@@ -109,6 +117,34 @@ def microphone_options(microphone: Path | None) -> list[str]:
     if microphone is None:
         return []
     return ["--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={microphone}%noloop"]
+
+
+@pytest.fixture(scope="session")
+def hark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HarkServer]:
+    folder = tmp_path_factory.mktemp("hark")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name not in SERVICES_OF_OTHER_TESTS}
+    environment |= {"PORT": str(port), "HARK_VAR_DIR": str(folder / "var"), "HARK_ANONYMOUS": "loopback"}
+    with (folder / "serve.log").open("wb") as log:
+        command = [sys.executable, "-m", "asr_project.serve"]
+        server = subprocess.Popen(command, env=environment, cwd=PROJECT_DIR, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until_ready(f"http://127.0.0.1:{port}/readyz", server, folder / "serve.log")
+            yield HarkServer(f"http://127.0.0.1:{port}")
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=60)
+
+
+def wait_until_ready(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline_s and server.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(url, timeout=5).is_success:
+                return
+        time.sleep(0.5)
+    pytest.fail(f"the server did not become ready:\n{log.read_text(encoding='utf-8')[-2_000:]}")
 
 
 @pytest.fixture(scope="session")
