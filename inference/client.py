@@ -95,6 +95,8 @@ class StreamHandle:
         self._num_frames += len(payload) // self.frame_bytes
 
     def configure(self, change: ConfigureStream) -> None:
+        """From the next segment on; and at once where the stream has to be opened again."""
+        self.options = change.applied_to(self.options)
         self.client.put(change)
 
     def finalize(self) -> None:
@@ -214,6 +216,7 @@ class InferenceClient:
         self._flush: asyncio.TimerHandle | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._heard_status = asyncio.Event()
+        self._retry_s = FIRST_RETRY_S
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._keep_linked(), name="inference-link")
         self._task.add_done_callback(_log_death)
@@ -259,20 +262,24 @@ class InferenceClient:
             self._writer.write(local.pack(encoder.encode(requests)))
 
     async def _keep_linked(self) -> None:
-        retry_s = FIRST_RETRY_S
         while True:
-            try:
-                reader, self._writer = await local.connect(self.address)
-            except OSError:
-                self._heard_status.set()
-                await asyncio.sleep(retry_s)
-                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
-                continue
-            retry_s = FIRST_RETRY_S
-            try:
-                await self._listen(reader)
-            finally:
-                await self._lose_link(self._writer)
+            await self._link()
+            self._heard_status.set()
+            await asyncio.sleep(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+
+    async def _link(self) -> None:
+        """One link from its beginning to its end."""
+        try:
+            reader, self._writer = await local.connect(self.address)
+        except OSError:
+            return
+        try:
+            await self._listen(reader)
+        except ValueError:
+            logger.exception("what answers at %s does not speak this protocol; trying again", self.address)
+        finally:
+            await self._lose_link(self._writer)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while (body := await local.read_frame(reader)) is not None:
@@ -293,6 +300,7 @@ class InferenceClient:
 
     def _hear(self, status: WorkerStatus) -> None:
         self.status = status
+        self._retry_s = FIRST_RETRY_S
         self._heard_status.set()
         if not status.is_ready:
             return

@@ -10,7 +10,7 @@ the stream's first sample.
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 Encoding = Literal["pcm_s16le", "pcm_f32le"]
 
@@ -71,6 +71,11 @@ class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
     endpoint_ms: int | UnsetType = UNSET
     max_segment_ms: int | UnsetType = UNSET
     interim: bool | UnsetType = UNSET
+
+    def applied_to(self, options: StreamOptions) -> StreamOptions:
+        """`options` with what is given here."""
+        given = {name: value for name, value in structs.asdict(self).items() if name != "stream" and value is not UNSET}
+        return structs.replace(options, **given)
 
 
 class FinalizeStream(Request, frozen=True, tag="finalize", kw_only=True):

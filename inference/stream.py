@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from msgspec import UNSET, structs
+from msgspec import structs
 
 from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, to_ms, to_samples
 from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
@@ -140,9 +140,7 @@ class Stream:
 
     def configure(self, change: ConfigureStream) -> None:
         """From the next segment on."""
-        named = {name: getattr(change, name) for name in structs.asdict(change) if name != "stream"}
-        given = {name: value for name, value in named.items() if value is not UNSET}
-        self._next_options = structs.replace(self._next_options, **given)
+        self._next_options = change.applied_to(self._next_options)
         if self._open is None:
             self._adopt_options()
 

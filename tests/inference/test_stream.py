@@ -263,17 +263,18 @@ def test_a_segment_without_words_uses_no_number() -> None:
 def test_a_partial_needs_some_speech_first_and_comes_with_its_segment() -> None:
     driver = a_driver((1.0, 200))
     driver.hear(to_samples(300))
-    assert not driver.stream.wants_partial
+    wishes = [driver.stream.wants_partial]
     driver.hear(to_samples(700))
-    assert driver.stream.wants_partial
+    wishes.append(driver.stream.wants_partial)
 
     driver.stream.window()
     driver.stream.update(heard("hel"))
     driver.collect()
+    wishes.append(driver.stream.wants_partial)
 
     (partial,) = driver.of(TranscriptUpdated)
     assert (partial.segment, partial.start_ms, partial.text) == (0, 0, "hel")
-    assert not driver.stream.wants_partial
+    assert wishes == [False, True, False]
 
 
 def test_a_listener_who_wants_no_partials_gets_no_step_for_them() -> None:
