@@ -13,7 +13,7 @@ CHECK_ENV := SECRET_KEY=only-for-checks DATABASE_URL='postgresql://check@/check?
 MANAGE_CHECK := $(CHECK_ENV) $(RUN) -W ignore:::django.core.management.commands.makemigrations manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help serve manage install install-dev test check python js docs-check fix bench
+.PHONY: help serve manage install reinstall install-dev test check python js docs-check fix bench
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -26,6 +26,10 @@ manage: $(VENV)/.installed ## run a Django command against a running `make serve
 	@set -a && . "$${HARK_VAR_DIR:-var}/serve.env" && $(RUN) manage.py $(ARGS)
 
 install: $(VENV)/.installed ## make .venv with what the server needs
+
+reinstall: ## throw .venv away and make it again: mends a damaged or incomplete installation
+	rm -rf $(VENV)
+	@$(MAKE) --no-print-directory install
 
 install-dev: $(VENV)/.installed-dev ## … and with what its tests and checks need
 

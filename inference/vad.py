@@ -54,7 +54,7 @@ class SileroVad:
         spec = importlib.util.find_spec("silero_vad")
         path = Path(spec.origin).parent / "data" / MODEL_FILE if spec is not None and spec.origin else None
         if path is None or not path.is_file():
-            raise WeightsError("The voice activity model is missing. Run `make install` (package silero-vad).")
+            raise WeightsError("The voice activity model is missing. Run `make reinstall` (package silero-vad).")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -19,7 +19,7 @@ def folder_of_package(name: str) -> Path:
     """
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise CannotStart(f"The package {name} is not installed: run `make install`.")
+        raise CannotStart(f"The package {name} is not installed: run `make reinstall`.")
     return Path(spec.submodule_search_locations[0])
 
 

@@ -163,7 +163,7 @@ class Supervisor:
         try:
             child.start()
         except OSError as err:
-            raise CannotStart(f"{name} cannot be run ({err}): run `make install` again.") from err
+            raise CannotStart(f"{name} cannot be run ({err}): run `make reinstall`.") from err
         if self._record and child.pid:
             self._record.add(child.spec, child.pid)
 

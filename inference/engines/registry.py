@@ -13,7 +13,7 @@ from inference.errors import UnknownModelError, WeightsError
 def _package_folder(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise WeightsError(f"The weights package {package.replace('_', '-')} is not installed. Run `make install`.")
+        raise WeightsError(f"The weights package {package.replace('_', '-')} is not installed. Run `make reinstall`.")
     return Path(spec.origin).parent
 
 

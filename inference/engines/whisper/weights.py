@@ -98,7 +98,7 @@ class ModelFiles:
     def content(self) -> bytes:
         missing = [part for part in self.parts if not part.is_file()]
         if missing or not self.parts:
-            raise WeightsError(f"The weights of {self.name} are missing: {', '.join(map(str, missing))}. Run `make install`.")
+            raise WeightsError(f"The weights of {self.name} are missing: {', '.join(map(str, missing))}. Run `make reinstall`.")
         return b"".join(part.read_bytes() for part in self.parts)
 
 

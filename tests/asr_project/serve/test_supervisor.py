@@ -77,9 +77,9 @@ def wait_for(supervisor: Supervisor, is_done: Callable[[], bool]) -> None:
 def test_a_child_that_fails_during_the_start_ends_it_with_its_own_last_sentence(
     supervisor: Supervisor, child: Callable[..., ChildSpec]
 ) -> None:
-    supervisor.start(child("inference", "import sys; sys.exit('The weights are missing: run make install.')"))
+    supervisor.start(child("inference", "import sys; sys.exit('The weights are missing: run make reinstall.')"))
     with pytest.raises(
-        CannotStart, match=r"^inference could not start \(exit code 1\): The weights are missing: run make install\.$"
+        CannotStart, match=r"^inference could not start \(exit code 1\): The weights are missing: run make reinstall\.$"
     ):
         supervisor.serve()
 
