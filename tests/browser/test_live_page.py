@@ -16,36 +16,34 @@ from playwright.async_api import Page, WebSocketRoute, expect
 from tests.browser.conftest import Audio, Browser, Visit
 
 RATE_HZ = 16_000
-CLIP = "jfk.flac"
-SAID = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+CLIPS = Path(__file__).parent / "clips"
+LONG_CLIP = CLIPS / "empire-en.flac"
+SHORT_CLIP = CLIPS / "merchant-en.flac"
+CHINESE_CLIP = CLIPS / "climate-zh.flac"
+LONG_TEXT = "My empire reaches from the ocean in the East to the mountain ridge in the West."
+SHORT_TEXT = "But the merchant understood what the boy had said."
 MakeMicrophone = Callable[[Audio, int], Path]
 
 
 @pytest.fixture
-def clip(speech_dir: Path) -> Path:
-    return speech_dir / CLIP
+def clip_base64() -> str:
+    return b64encode(SHORT_CLIP.read_bytes()).decode()
 
 
 @pytest.fixture
-def clip_base64(clip: Path) -> str:
-    return b64encode(clip.read_bytes()).decode()
+def speaking(make_microphone: MakeMicrophone) -> Path:
+    """A microphone into which two sentences are spoken, a second and a half apart."""
+    first, second = (soundfile.read(clip, dtype="float32")[0] for clip in (LONG_CLIP, SHORT_CLIP))
+    return make_microphone(np.concatenate([pause(0.5), first, pause(1.5), second, pause(20)]), RATE_HZ)
 
 
-def with_silence_around(audio: Audio, rate_hz: int, before_s: float, after_s: float) -> Audio:
-    before, after = (np.zeros(round(rate_hz * seconds), dtype=np.float32) for seconds in (before_s, after_s))
-    return np.concatenate([before, audio, after])
+def pause(duration_s: float) -> Audio:
+    return np.zeros(round(RATE_HZ * duration_s), dtype=np.float32)
 
 
-@pytest.fixture
-def speaking(clip: Path, make_microphone: MakeMicrophone) -> Path:
-    """A microphone into which the clip is spoken once."""
-    audio, rate_hz = soundfile.read(clip, dtype="float32")
-    return make_microphone(with_silence_around(audio, rate_hz, 1, 20), rate_hz)
-
-
-def share_of_words_found(lines: list[str]) -> float:
-    """The share of the different words of SAID that are in `lines`."""
-    said, found = (set(re.findall(r"[a-z']+", text.lower())) for text in (SAID, " ".join(lines)))
+def share_of_words_found(spoken: str, lines: list[str]) -> float:
+    """The share of the different words of `spoken` that are in `lines`."""
+    said, found = (set(re.findall(r"[a-z']+", text.lower())) for text in (spoken, " ".join(lines)))
     return len(said & found) / len(said)
 
 
@@ -71,36 +69,44 @@ async def test_spoken_words_appear_while_speaking_and_are_stored_as_shown(browse
     page = await browser.visit(Visit(microphone=speaking))
     await page.click("#record")
     await expect(page.locator(".line.is-partial").first).to_be_visible(timeout=20_000)
-    await expect(page.locator("#lines")).to_contain_text(re.compile(r"for your country", re.IGNORECASE), timeout=30_000)
+    await expect(page.locator("#lines")).to_contain_text(re.compile(r"the boy had said", re.IGNORECASE), timeout=30_000)
     await page.click("#record")
     await finish(page)
 
     shown = await shown_lines(page)
     stored = await stored_transcript(page)
-    assert share_of_words_found(shown) >= 0.85
+    assert share_of_words_found(LONG_TEXT + SHORT_TEXT, shown) >= 0.85
     assert [segment["text"] for segment in stored["segments"] if segment["text"]] == shown
     assert stored["status"] == "complete"
 
 
-async def test_a_file_is_transcribed_as_if_spoken_to_the_last_sample(browser: Browser, clip: Path) -> None:
+async def test_a_file_is_transcribed_as_if_spoken_to_the_last_sample(browser: Browser) -> None:
     page = await browser.visit(Visit())
-    await page.set_input_files("#file", clip)
-    await expect(page.locator("#playing-name")).to_have_text(CLIP)
+    await page.set_input_files("#file", LONG_CLIP)
+    await expect(page.locator("#playing-name")).to_have_text(LONG_CLIP.name)
     await expect(page.locator(".line").first).to_be_visible(timeout=20_000)
     await finish(page)
 
     stored = await stored_transcript(page)
-    assert share_of_words_found(await shown_lines(page)) >= 0.85
-    assert stored["received_ms"] == pytest.approx(soundfile.info(clip).duration * 1000, rel=0.001)
+    assert share_of_words_found(LONG_TEXT, await shown_lines(page)) >= 0.85
+    assert stored["received_ms"] == pytest.approx(soundfile.info(LONG_CLIP).duration * 1000, rel=0.001)
 
 
-async def test_a_file_can_be_stopped_half_way(browser: Browser, clip: Path) -> None:
+async def test_chinese_speech_becomes_chinese_text(browser: Browser) -> None:
+    page = await browser.visit(Visit(locale="zh-CN"))
+    await page.set_input_files("#file", CHINESE_CLIP)
+    await finish(page)
+    assert "到山地的" in "".join(await shown_lines(page))
+    assert (await stored_transcript(page))["segments"][0]["language"] == "zh"
+
+
+async def test_a_file_can_be_stopped_half_way(browser: Browser) -> None:
     page = await browser.visit(Visit())
-    await page.set_input_files("#file", clip)
-    await expect(page.locator("#clock")).to_contain_text("0:03 /", timeout=20_000)
+    await page.set_input_files("#file", LONG_CLIP)
+    await expect(page.locator("#clock")).to_contain_text("0:02 /", timeout=20_000)
     await page.click("#record")
     await finish(page)
-    assert 3_000 <= (await stored_transcript(page))["received_ms"] < 8_000
+    assert 2_000 <= (await stored_transcript(page))["received_ms"] < 6_000
 
 
 async def test_a_dropped_file_is_taken_like_a_chosen_one(browser: Browser, clip_base64: str) -> None:
@@ -112,9 +118,9 @@ async def test_a_dropped_file_is_taken_like_a_chosen_one(browser: Browser, clip_
              carried.items.add(new File([decoded], name));
              window.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, cancelable: true }));
            }""",
-        [clip_base64, CLIP],
+        [clip_base64, SHORT_CLIP.name],
     )
-    await expect(page.locator("#playing-name")).to_have_text(CLIP)
+    await expect(page.locator("#playing-name")).to_have_text(SHORT_CLIP.name)
     await expect(page.locator("#stage")).to_have_attribute("data-state", "live")
 
 
@@ -152,10 +158,10 @@ def frequency_hz(samples: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     return float((len(rising) - 1) * RATE_HZ / (rising[-1] - rising[0]))
 
 
-async def test_downloads_open_only_when_the_recording_is_finished(browser: Browser, clip: Path) -> None:
+async def test_downloads_open_only_when_the_recording_is_finished(browser: Browser) -> None:
     page = await browser.visit(Visit())
     await expect(page.locator('[data-format="srt"]')).to_have_attribute("aria-disabled", "true")
-    await page.set_input_files("#file", clip)
+    await page.set_input_files("#file", SHORT_CLIP)
     await finish(page)
     async with page.expect_download() as waiting:
         await page.click('[data-format="srt"]')
@@ -164,9 +170,9 @@ async def test_downloads_open_only_when_the_recording_is_finished(browser: Brows
     assert download.suggested_filename.endswith(".srt")
 
 
-async def test_a_finished_session_is_found_in_the_history_and_can_be_deleted(browser: Browser, clip: Path) -> None:
+async def test_a_finished_session_is_found_in_the_history_and_can_be_deleted(browser: Browser) -> None:
     page = await browser.visit(Visit())
-    await page.set_input_files("#file", clip)
+    await page.set_input_files("#file", SHORT_CLIP)
     await finish(page)
     shown = await shown_lines(page)
     await page.click("#summary-link")
