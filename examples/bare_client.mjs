@@ -16,7 +16,10 @@ socket.onmessage = (event) => {
   const message = JSON.parse(event.data);
   console.log(message.type, message.text ?? message.message ?? "");
 };
-socket.onerror = () => console.error(`No answer from ${address}`);
+socket.onerror = () => {
+  console.error(`No answer from ${address}`);
+  process.exitCode = 1;
+};
 socket.onopen = async () => {
   for (let start = 0; start < audio.length; start += CHUNK_BYTES) {
     socket.send(audio.subarray(start, start + CHUNK_BYTES));

@@ -36,4 +36,7 @@ async def main(path: str, address: str = "ws://127.0.0.1:8000/stream") -> None:
         await speaking
 
 
-asyncio.run(main(*sys.argv[1:]))
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except OSError as err:
+    sys.exit(f"{' '.join(sys.argv[1:])}: {err}")
