@@ -19,6 +19,8 @@ MAX_SAMPLE_RATE_HZ = 48_000
 HEARTBEAT_S = 30
 
 MAX_JSON_DEPTH = 16
+MAX_UNKNOWN_NAMED = 5
+MAX_HINT_CHARS = 64
 ShortText = Annotated[str, Meta(max_length=256)]
 LanguageTag = Annotated[str, Meta(min_length=2, max_length=16)]
 EndpointMs = Annotated[int, Meta(ge=100, le=5_000)]
@@ -303,14 +305,19 @@ def _shown(value: object) -> str:
 
 
 def _unknown(kind: type[ClientMessage], fields: dict[str, Any]) -> list[str]:
+    """A sentence for each unknown option; beyond MAX_UNKNOWN_NAMED they are only counted: looking for near names is slow."""
     known = [*kind.__struct_fields__, "type"]
-    sentences = []
-    for name in fields:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"Known options: {', '.join(sorted(known))}."
-            sentences.append(f"The option {_shown(name)} is unknown and was ignored. {hint}")
-    return sentences
+    unknown = [name for name in fields if name not in known]
+    sentences = [
+        f"The option {_shown(name)} is unknown and was ignored. {_hint(name, known)}" for name in unknown[:MAX_UNKNOWN_NAMED]
+    ]
+    num_more = len(unknown) - len(sentences)
+    return [*sentences, f"{num_more} more unknown options were ignored."] if num_more else sentences
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = get_close_matches(name[:MAX_HINT_CHARS], known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known options: {', '.join(sorted(known))}."
 
 
 def serialise(message: ServerMessage | ClientMessage) -> str:
