@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from inference.errors import ConfigError
 
 Precision = Literal["auto", "fp32", "bf16"]
+MAX_PORT = 65_535
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -47,7 +48,7 @@ def _address(text: str) -> str:
     if kind == "unix" and rest:
         return text
     host, _, port = rest.rpartition(":")
-    if kind == "tcp" and host and port.isdecimal():
+    if kind == "tcp" and host and port.isdecimal() and int(port) <= MAX_PORT:
         return text
     raise ConfigError(f"HARK_INFERENCE_ADDRESS is {text!r}; expected unix:/path/to/socket or tcp:host:port.")
 

@@ -1,0 +1,56 @@
+"""Who runs next: tables."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.batching import Wish, choose
+
+FINAL, PARTIAL = True, False
+
+
+def wish(key: int, since_s: float, *, is_final: bool = PARTIAL, model: str = "a") -> Wish:
+    return Wish(key, model, is_final, since_s)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "max_batch", "expected"),
+    [
+        ("nobody wants anything", [], 4, []),
+        ("one", [wish(1, 5.0)], 4, [1]),
+        ("the oldest first", [wish(1, 5.0), wish(2, 3.0), wish(3, 4.0)], 4, [2, 3, 1]),
+        ("no more than fit", [wish(1, 5.0), wish(2, 3.0), wish(3, 4.0)], 2, [2, 3]),
+        ("a final before older partials", [wish(1, 1.0), wish(2, 9.0, is_final=FINAL)], 4, [2]),
+        ("finals among themselves by age", [wish(1, 2.0, is_final=FINAL), wish(2, 1.0, is_final=FINAL)], 4, [2, 1]),
+        ("one model a batch", [wish(1, 1.0, model="a"), wish(2, 2.0, model="b"), wish(3, 3.0, model="a")], 4, [1, 3]),
+        ("the oldest chooses the model", [wish(1, 2.0, model="a"), wish(2, 1.0, model="b")], 4, [2]),
+        (
+            "a final chooses the model",
+            [wish(1, 1.0, model="a"), wish(2, 2.0, model="b", is_final=FINAL), wish(3, 0.0, model="b")],
+            4,
+            [2],
+        ),
+    ],
+)
+def test_choice(name: str, wishes: list[Wish], max_batch: int, expected: list[int]) -> None:
+    assert [chosen.key for chosen in choose(wishes, max_batch)] == expected, name
+
+
+wish_lists = st.lists(
+    st.builds(Wish, key=st.integers(0, 99), model=st.sampled_from("ab"), is_final=st.booleans(), since_s=st.floats(0, 9)),
+    max_size=20,
+    unique_by=lambda each: each.key,
+)
+
+
+@settings(deadline=None)
+@given(wish_lists, st.integers(1, 5))
+def test_everybody_runs_in_the_end_and_the_oldest_of_the_best_kind_first(wishes: list[Wish], max_batch: int) -> None:
+    waiting = list(wishes)
+    for _round in range(len(wishes)):
+        chosen = choose(waiting, max_batch)
+        best = min(waiting, key=lambda each: (not each.is_final, each.since_s), default=None)
+        assert chosen[:1] == ([] if best is None else [best])
+        assert len({(each.model, each.is_final) for each in chosen}) <= 1
+        waiting = [each for each in waiting if each not in chosen]
+    assert waiting == []

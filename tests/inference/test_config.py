@@ -1,0 +1,57 @@
+"""Settings of the inference process: a bad value names its variable."""
+
+import pytest
+
+from inference.config import InferenceConfig
+from inference.errors import ConfigError
+
+
+def test_without_settings_the_defaults_are_the_models_that_come_with_it() -> None:
+    config = InferenceConfig.from_env({})
+
+    assert config.address == "unix:var/inference.sock"
+    assert config.models == ("whisper-tiny.en", "whisper-base")
+    assert (config.precision, config.max_streams, config.max_batch, config.log_level) == ("auto", 1000, 16, "INFO")
+
+
+def test_every_setting_is_read() -> None:
+    config = InferenceConfig.from_env(
+        {
+            "HARK_INFERENCE_ADDRESS": "tcp:127.0.0.1:7070",
+            "HARK_MODELS": " fake , whisper-base,",
+            "HARK_PRECISION": "bf16",
+            "HARK_MAX_STREAMS": "3",
+            "HARK_MAX_BATCH": "2",
+            "HARK_LOG_LEVEL": "DEBUG",
+        }
+    )
+
+    assert config == InferenceConfig("tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HARK_INFERENCE_ADDRESS", ""),
+        ("HARK_INFERENCE_ADDRESS", "unix:"),
+        ("HARK_INFERENCE_ADDRESS", "/tmp/socket"),
+        ("HARK_INFERENCE_ADDRESS", "tcp:7070"),
+        ("HARK_INFERENCE_ADDRESS", "tcp:host:port"),
+        ("HARK_INFERENCE_ADDRESS", "tcp:host:65536"),
+        ("HARK_INFERENCE_ADDRESS", "http://host:80"),
+        ("HARK_MODELS", ""),
+        ("HARK_MODELS", " , "),
+        ("HARK_PRECISION", "fp16"),
+        ("HARK_PRECISION", ""),
+        ("HARK_MAX_STREAMS", "0"),
+        ("HARK_MAX_STREAMS", "-1"),
+        ("HARK_MAX_STREAMS", "many"),
+        ("HARK_MAX_BATCH", "1.5"),
+        ("HARK_MAX_BATCH", ""),
+        ("HARK_LOG_LEVEL", "info"),
+        ("HARK_LOG_LEVEL", "TRACE"),
+    ],
+)
+def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is .*expected"):
+        InferenceConfig.from_env({name: value})
