@@ -1,1 +1,1 @@
-"""What Hark can carry, measured: `make bench` prints tables and writes JSON to benchmarks/results/."""
+"""Measurements that anybody can repeat: `python -m benchmarks.accuracy --help`, or all of them with `make bench`."""

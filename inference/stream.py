@@ -33,7 +33,7 @@ STEP_SAMPLES: Final = to_samples(200)
 PRE_ROLL_SAMPLES: Final = to_samples(400)
 FIRST_STEP_SAMPLES: Final = PRE_ROLL_SAMPLES + to_samples(400)
 """A shorter beginning makes the engine guess."""
-POST_ROLL_SAMPLES: Final = to_samples(240)
+POST_ROLL_SAMPLES: Final = to_samples(480)
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
 PROGRESS_SAMPLES: Final = to_samples(1000)
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference.engines.whisper.network import MAX_TOKENS, DecoderMemory, WhisperNetwork
+from inference.engines.whisper.network import MAX_TOKENS, AudioMemory, TextMemory, WhisperNetwork
 from inference.engines.whisper.vocabulary import Vocabulary
 
 MAX_LOOP_TOKENS = 12
@@ -93,25 +93,25 @@ class Writer:
         self.forbidden = vocabulary.forbidden(network.dims.num_tokens)
         self.forbidden_first = self.forbidden | vocabulary.forbidden_first(network.dims.num_tokens)
 
-    def language_probs(self, encoded: Tensor, num_frames: Tensor) -> np.ndarray:
+    def language_probs(self, audio: AudioMemory) -> np.ndarray:
         """Probability of each language of the vocabulary, in its order: float32 (batch, languages)."""
-        memory = self.decoder.open(encoded, num_frames, max_tokens=1)
-        start = torch.full((encoded.shape[0], 1), self.vocabulary.start)
-        states, _attention = self.decoder(start, torch.zeros(encoded.shape[0], dtype=torch.long), memory)
+        batch_size = len(audio.bias)
+        start = torch.full((batch_size, 1), self.vocabulary.start)
+        text = self.decoder.blank(batch_size, max_tokens=1)
+        states, _attention = self.decoder(start, torch.zeros(batch_size, dtype=torch.long), audio, text)
         logits = self.decoder.logits(states[:, 0])[:, list(self.vocabulary.languages.values())]
-        return logits.softmax(dim=-1).numpy()
+        return np.asarray(logits.softmax(dim=-1).numpy())
 
-    def write(self, encoded: Tensor, num_frames: Tensor, tasks: Sequence[Task]) -> list[Row]:
+    def write(self, audio: AudioMemory, num_frames: Sequence[int], tasks: Sequence[Task]) -> list[Row]:
         """Text of every window.
 
         Args:
-            encoded: (batch, frames, states) from the encoder.
-            num_frames: int (batch,) real length of each row.
+            num_frames: how many frames of each row are its own; attention is reported for these.
         """
-        rows = [Row(task, int(length)) for task, length in zip(tasks, num_frames, strict=True)]
+        rows = [Row(task, length) for task, length in zip(tasks, num_frames, strict=True)]
         max_tokens = max(len(task.prompt) + max(task.max_tokens, len(task.prefix) + len(task.draft)) for task in tasks)
-        memory = self.decoder.open(encoded, num_frames, min(MAX_TOKENS, max_tokens + 1))
-        self._read_known(rows, memory)
+        text = self.decoder.blank(len(rows), min(MAX_TOKENS, max_tokens + 1))
+        self._read_known(rows, audio, text)
         active = rows
         while True:
             alive = [index for index, row in enumerate(active) if not row.is_done]
@@ -119,15 +119,16 @@ class Writer:
                 return rows
             if len(alive) < len(active):
                 active = [active[index] for index in alive]
-                memory = memory.keep(torch.tensor(alive))
-            self._step(active, memory)
+                kept = torch.tensor(alive)
+                audio, text = audio.keep(kept), text.keep(kept)
+            self._step(active, audio, text)
 
-    def _read_known(self, rows: list[Row], memory: DecoderMemory) -> None:
+    def _read_known(self, rows: list[Row], audio: AudioMemory, text: TextMemory) -> None:
         """One pass over prompt, prefix and draft; leaves each row with its prefix, the accepted draft and one token more."""
         known = [(*row.task.prompt, *row.task.prefix, *row.task.draft) for row in rows]
         width = max(map(len, known))
         tokens = torch.tensor([list(line) + [self.vocabulary.end] * (width - len(line)) for line in known])
-        states, attention = self.decoder(tokens, torch.zeros(len(rows), dtype=torch.long), memory)
+        states, attention = self.decoder(tokens, torch.zeros(len(rows), dtype=torch.long), audio, text)
         aligned = self._alignment(attention)
         no_speech = self.decoder.logits(states[:, 0]).softmax(dim=-1)[:, self.vocabulary.no_speech]
         for index, row in enumerate(rows):
@@ -151,10 +152,10 @@ class Writer:
             if row.is_done or (place < len(guesses) and token != guesses[place]):
                 return
 
-    def _step(self, rows: list[Row], memory: DecoderMemory) -> None:
+    def _step(self, rows: list[Row], audio: AudioMemory, text: TextMemory) -> None:
         """Write one more token in every row."""
         tokens = torch.tensor([[row.tokens[-1]] for row in rows])
-        states, attention = self.decoder(tokens, torch.tensor([row.position for row in rows]), memory)
+        states, attention = self.decoder(tokens, torch.tensor([row.position for row in rows]), audio, text)
         log_probs = self._log_probs(states[:, 0], is_first=False)
         chosen = log_probs.max(dim=-1)
         aligned = self._alignment(attention)

@@ -18,14 +18,14 @@ from inference.engines.base import Hypothesis, Window, Word
 from inference.engines.whisper.alignment import monotonic_path, normalise
 from inference.engines.whisper.decoding import Row, Task, Writer
 from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER_ENCODER_FRAME, LogMel
-from inference.engines.whisper.network import WhisperNetwork
-from inference.engines.whisper.vocabulary import Vocabulary, WordTokens
+from inference.engines.whisper.network import AudioMemory, WhisperNetwork
+from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, Vocabulary, WordTokens
 from inference.engines.whisper.weights import ModelFiles, load_parameters
 from inference.messages import ModelInfo
 
 MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
 PADDING_SAMPLES = SAMPLE_RATE_HZ
-BORROWED_FRAMES = 8000 // MS_PER_ENCODER_FRAME
+BORROWED_FRAMES = 20_000 // MS_PER_ENCODER_FRAME
 MIN_TOKENS = 10
 MAX_TOKENS_PER_S = 14
 STABLE_AFTER_MS = 600
@@ -82,7 +82,8 @@ class WhisperEngine:
         self.network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads).to(self.precision)
         self.log_mel = LogMel(self.network.dims.num_mels)
         self.writer = Writer(self.network, self.vocabulary)
-        self.silence = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])[0][0]
+        encoded, _num_frames = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])
+        self.silence = self.network.decoder.project(encoded)
 
     def warm_up(self) -> None:
         rng = np.random.default_rng(0)
@@ -104,9 +105,9 @@ class WhisperEngine:
     def step(self, batch: Sequence[Window[WhisperState]]) -> list[Hypothesis]:
         """1. encode all windows, 2. settle each row's language, 3. write, 4. turn tokens into words with times."""
         encoded, num_frames = self._encode([padded(window.audio) for window in batch])
-        heard, num_heard = self._with_borrowed_silence(encoded, num_frames)
-        self._settle_languages(batch, heard, num_heard)
-        rows = self.writer.write(heard, num_heard, [self._task(window) for window in batch])
+        audio = self.network.listen(encoded, num_frames, self.silence, BORROWED_FRAMES)
+        self._settle_languages(batch, audio)
+        rows = self.writer.write(audio, num_frames.tolist(), [self._task(window) for window in batch])
         return [self._hypothesis(window, row) for window, row in zip(batch, rows, strict=True)]
 
     def _encode(self, windows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -118,15 +119,7 @@ class WhisperEngine:
             row[:, : mel.shape[1]] = mel
         return self.network.encoder(mel_batch.to(self.precision), num_mel_frames), num_mel_frames // 2
 
-    def _with_borrowed_silence(self, encoded: Tensor, num_frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Every row followed by the encoding of silence at the frames that come next."""
-        num_heard = (num_frames + BORROWED_FRAMES).clamp(max=len(self.silence))
-        heard = self.silence[: int(num_heard.max())].repeat(len(encoded), 1, 1)
-        for row, source, length in zip(heard, encoded, num_frames.tolist(), strict=True):
-            row[:length] = source[:length]
-        return heard, num_heard
-
-    def _settle_languages(self, batch: Sequence[Window[WhisperState]], heard: Tensor, num_heard: Tensor) -> None:
+    def _settle_languages(self, batch: Sequence[Window[WhisperState]], audio: AudioMemory) -> None:
         """Give every state the language of this segment; detect where the listener left it open."""
         for window in batch:
             if len(window.languages) == 1:
@@ -136,7 +129,7 @@ class WhisperEngine:
             for row in open_rows:
                 batch[row].state.segment_language = "en"
             return
-        probs = self.writer.language_probs(heard[open_rows], num_heard[open_rows])
+        probs = self.writer.language_probs(audio.keep(torch.tensor(open_rows)))
         for row, row_probs in zip(open_rows, probs, strict=True):
             self._choose_language(batch[row], row_probs)
 

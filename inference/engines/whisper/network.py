@@ -164,23 +164,31 @@ class DecoderLayer(nn.Module):
         self.ffn = FeedForward(dims)
 
 
-@dataclass(slots=True)
-class DecoderMemory:
-    """What the decoder knows of one batch.
+@dataclass(frozen=True, slots=True)
+class AudioMemory:
+    """What the decoder can look at in a batch of windows.
 
-    audio: per layer, key and value of the windows (batch, heads, frames, head size). audio_bias: (batch, 1, 1, frames),
-    0 within a window, -inf beyond. text_key, text_value: (layers, batch, heads, MAX_TOKENS, head size).
+    layers: per layer, key and value (batch, heads, frames, head size). bias: (batch, 1, 1, frames), 0 within a window,
+    -inf beyond.
     """
 
-    audio: list[tuple[Tensor, Tensor]]
-    audio_bias: Tensor
-    text_key: Tensor
-    text_value: Tensor
+    layers: list[tuple[Tensor, Tensor]]
+    bias: Tensor
 
-    def keep(self, rows: Tensor) -> "DecoderMemory":
+    def keep(self, rows: Tensor) -> "AudioMemory":
         """The same for some rows only."""
-        audio = [(key[rows], value[rows]) for key, value in self.audio]
-        return DecoderMemory(audio, self.audio_bias[rows], self.text_key[:, rows], self.text_value[:, rows])
+        return AudioMemory([(key[rows], value[rows]) for key, value in self.layers], self.bias[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class TextMemory:
+    """What was written so far: key and value (layers, batch, heads, positions, head size). Changed in place."""
+
+    key: Tensor
+    value: Tensor
+
+    def keep(self, rows: Tensor) -> "TextMemory":
+        return TextMemory(self.key[:, rows], self.value[:, rows])
 
 
 class Decoder(nn.Module):
@@ -194,22 +202,23 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(dims) for _ in range(dims.num_decoder_layers))
         self.norm = nn.LayerNorm(dims.num_states)
 
-    def open(self, encoded: Tensor, num_frames: Tensor, max_tokens: int) -> DecoderMemory:
-        """Memory for the windows `encoded` (batch, frames, states) of `num_frames` (batch,) frames each."""
-        audio = [layer.attention.project_audio(encoded) for layer in self.layers]  # type: ignore[union-attr,operator]  # ModuleList forgets its type
-        beyond = torch.arange(encoded.shape[1], device=encoded.device) >= num_frames[:, None]
-        bias = torch.zeros(beyond.shape, dtype=encoded.dtype, device=encoded.device).masked_fill(beyond, float("-inf"))
-        dims = self.dims
-        shape = (dims.num_decoder_layers, encoded.shape[0], dims.num_heads, max_tokens, dims.head_size)
-        return DecoderMemory(audio, bias[:, None, None], encoded.new_zeros(shape), encoded.new_zeros(shape))
+    def project(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Key and value of each layer for the encoder's output (batch, frames, states)."""
+        return [layer.attention.project_audio(encoded) for layer in self.layers]  # type: ignore[union-attr,operator]  # ModuleList forgets its type
 
-    def forward(self, tokens: Tensor, first: Tensor, memory: DecoderMemory) -> tuple[Tensor, list[Tensor]]:
+    def blank(self, batch_size: int, max_tokens: int) -> TextMemory:
+        """Room for `max_tokens` positions in each row."""
+        dims = self.dims
+        shape = (dims.num_decoder_layers, batch_size, dims.num_heads, max_tokens, dims.head_size)
+        return TextMemory(self.embeddings.new_zeros(shape), self.embeddings.new_zeros(shape))
+
+    def forward(self, tokens: Tensor, first: Tensor, audio: AudioMemory, text: TextMemory) -> tuple[Tensor, list[Tensor]]:
         """Read `tokens` into the memory.
 
         Args:
             tokens: (batch, length).
             first: (batch,) position of each row's first token. Positions from there on are overwritten.
-            memory: is changed.
+            text: is changed.
 
         Returns:
             States after the final norm (batch, length, states) and per layer the attention on the audio
@@ -217,19 +226,17 @@ class Decoder(nn.Module):
         """
         places = first[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
         states = self.embeddings[tokens] + self.positions[places]
-        visible = torch.arange(memory.text_key.shape[3], device=tokens.device) <= places[:, None, :, None]
+        visible = torch.arange(text.key.shape[3], device=tokens.device) <= places[:, None, :, None]
         rows = torch.arange(tokens.shape[0], device=tokens.device)[:, None]
         attention: list[Tensor] = []
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
             query, key, value = layer.self_attention.project(states)
-            memory.text_key[index].transpose(1, 2)[rows, places] = key.transpose(1, 2)
-            memory.text_value[index].transpose(1, 2)[rows, places] = value.transpose(1, 2)
-            attended = functional.scaled_dot_product_attention(
-                query, memory.text_key[index], memory.text_value[index], attn_mask=visible
-            )
+            text.key[index].transpose(1, 2)[rows, places] = key.transpose(1, 2)
+            text.value[index].transpose(1, 2)[rows, places] = value.transpose(1, 2)
+            attended = functional.scaled_dot_product_attention(query, text.key[index], text.value[index], attn_mask=visible)
             states = states + layer.self_attention.merge(attended)
-            heard, weights = layer.attention(states, *memory.audio[index], memory.audio_bias)
+            heard, weights = layer.attention(states, *audio.layers[index], audio.bias)
             attention.append(weights)
             states = states + heard
             states = states + layer.ffn(states)
@@ -252,3 +259,28 @@ class WhisperNetwork(nn.Module):
         network = cls(Dimensions.of(parameters, num_heads))
         network.load_state_dict(parameters)
         return network.eval().requires_grad_(requires_grad=False)
+
+    def listen(self, encoded: Tensor, num_frames: Tensor, after: list[tuple[Tensor, Tensor]], num_after: int) -> AudioMemory:
+        """What the decoder sees of windows of different length, each followed by frames of something else.
+
+        Args:
+            encoded: (batch, frames, states) from the encoder; num_frames: (batch,) real lengths.
+            after: per layer, key and value (1, heads, max frames, head size); a row that ends at frame n is followed by
+                the frames n to n + `num_after` of it.
+        """
+        num_heard = (num_frames + num_after).clamp(max=self.dims.max_frames)
+        width = int(num_heard.max())
+        is_own = torch.arange(width, device=encoded.device) < num_frames[:, None]
+        beyond = torch.arange(width, device=encoded.device) >= num_heard[:, None]
+        missing = width - encoded.shape[1]
+        layers = [
+            (_followed(key, after_key, is_own, missing), _followed(value, after_value, is_own, missing))
+            for (key, value), (after_key, after_value) in zip(self.decoder.project(encoded), after, strict=True)
+        ]
+        bias = torch.zeros(beyond.shape, dtype=encoded.dtype, device=encoded.device).masked_fill(beyond, float("-inf"))
+        return AudioMemory(layers, bias[:, None, None])
+
+
+def _followed(own: Tensor, after: Tensor, is_own: Tensor, missing: int) -> Tensor:
+    """(batch, heads, frames + missing, head size): `own` where `is_own` (batch, frames + missing), else `after`."""
+    return torch.where(is_own[:, None, :, None], functional.pad(own, (0, 0, 0, missing)), after[:, :, : is_own.shape[1]])

@@ -1,0 +1,17 @@
+"""`make bench`: every benchmark, one after the other, each as a table and as JSON under benchmarks/results/."""
+
+from pathlib import Path
+
+from benchmarks import accuracy
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def main() -> None:
+    RESULTS.mkdir(exist_ok=True)
+    accuracy.main(["--model", "whisper-tiny.en", "--languages", "en", "--json", str(RESULTS / "accuracy-tiny.en.json")])
+    accuracy.main(["--model", "whisper-base", "--languages", "en,zh", "--json", str(RESULTS / "accuracy-base.json")])
+
+
+if __name__ == "__main__":
+    main()
