@@ -9,8 +9,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from inference.batching import Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
@@ -39,6 +42,8 @@ logger = logging.getLogger(__name__)
 Deliver = Callable[[int, list[AnyStreamEvent]], None]
 MAX_VAD_ROUNDS = 32
 """Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
+
+STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
 class _Client:
@@ -132,8 +137,12 @@ class RecognitionLoop:
             self._open(link_id, request)
             return
         client = self.clients.get(key)
-        if client is None:
+        if client is None or client.stream.is_done:
             return  # failed or cancelled a moment ago; the web process has been or will be told
+        with _sparing_others(client.stream):
+            self._command(client, request, key)
+
+    def _command(self, client: _Client, request: AnyRequest, key: tuple[int, int]) -> None:
         match request:
             case AudioChunk():
                 client.stream.push(request.payload)
@@ -195,15 +204,29 @@ class RecognitionLoop:
     def judge(self) -> None:
         """Voice activity for all streams together, one frame of each a round."""
         for _ in range(MAX_VAD_ROUNDS):
-            ready = [client.stream for client in self.clients.values() if client.stream.has_frame()]
-            if not ready:
+            streams, frames = self._frames()
+            if not streams:
                 break
-            probs = self.detector.probabilities([stream.next_frame() for stream in ready], [stream.vad for stream in ready])
-            for stream, prob in zip(ready, probs, strict=True):
-                stream.judge(prob)
-                stream.settle()
+            probs = self.detector.probabilities(frames, [stream.vad for stream in streams])
+            for stream, prob in zip(streams, probs, strict=True):
+                with _sparing_others(stream):
+                    stream.judge(prob)
+                    stream.settle()
         for client in self.clients.values():
-            client.stream.settle()
+            with _sparing_others(client.stream):
+                client.stream.settle()
+
+    def _frames(self) -> tuple[list[Stream], list[np.ndarray]]:
+        """The streams that have a frame to be judged, and that frame of each."""
+        streams, frames = [], []
+        for client in self.clients.values():
+            stream = client.stream
+            if stream.is_done or not stream.has_frame():
+                continue
+            with _sparing_others(stream):
+                frames.append(stream.next_frame())
+                streams.append(stream)
+        return streams, frames
 
     def step(self) -> None:
         """Run one batch of what the streams want most."""
@@ -216,7 +239,7 @@ class RecognitionLoop:
 
     def _wish(self, key: int, client: _Client, now_s: float) -> Wish | None:
         stream = client.stream
-        if not stream.wants_final and not stream.wants_partial:
+        if stream.is_done or not (stream.wants_final or stream.wants_partial):
             client.waiting_s = None
             return None
         if client.waiting_s is None:
@@ -233,7 +256,8 @@ class RecognitionLoop:
         for client, wish, result in zip(clients, wishes, results, strict=True):
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_ms)
-            self._book(client, result, engine.info.name, timings, is_final=is_final)
+            with _sparing_others(client.stream):
+                self._book(client, result, engine.info.name, timings, is_final=is_final)
 
     def _recognise(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis | StepError]:
         """One step; when the batch fails each row is tried alone, so that only the row at fault is lost."""
@@ -248,7 +272,7 @@ class RecognitionLoop:
             return self._step_engine(engine, [window])[0]
         except Exception:
             logger.exception("a window of %d samples failed in %s", len(window.audio), engine.info.name)
-            return StepError("Recognition of this audio failed. The text so far is kept; reconnect to go on.")
+            return StepError(STREAM_FAILED)
 
     def _step_engine(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis]:
         """Windows without audio (a finalize with nothing said) are answered without the engine."""
@@ -261,8 +285,7 @@ class RecognitionLoop:
         """Give the stream its result."""
         stream = client.stream
         if isinstance(result, StepError):
-            stream.events.append(_failure(stream.stream_id, result))
-            stream.is_done = True
+            _give_up(stream, result)
             return
         heard = _heard(result, model, timings)
         if is_final:
@@ -282,6 +305,21 @@ class RecognitionLoop:
                 self._forget(key)
         for link_id, events in outgoing.items():
             self.deliver(link_id, events)
+
+
+def _give_up(stream: Stream, err: InferenceError) -> None:
+    stream.events.append(_failure(stream.stream_id, err))
+    stream.is_done = True
+
+
+@contextmanager
+def _sparing_others(stream: Stream) -> Iterator[None]:
+    """A fault in here ends this one stream; without that its replay would end the process again and again, for everybody."""
+    try:
+        yield
+    except Exception:
+        logger.exception("stream %d failed", stream.stream_id)
+        _give_up(stream, StepError(STREAM_FAILED))
 
 
 def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:

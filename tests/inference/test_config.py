@@ -34,7 +34,7 @@ def test_every_setting_is_read() -> None:
     [
         ("HARK_INFERENCE_ADDRESS", ""),
         ("HARK_INFERENCE_ADDRESS", "unix:"),
-        ("HARK_INFERENCE_ADDRESS", "/tmp/socket"),
+        ("HARK_INFERENCE_ADDRESS", "/run/socket"),
         ("HARK_INFERENCE_ADDRESS", "tcp:7070"),
         ("HARK_INFERENCE_ADDRESS", "tcp:host:port"),
         ("HARK_INFERENCE_ADDRESS", "tcp:host:65536"),

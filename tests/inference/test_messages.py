@@ -77,7 +77,8 @@ def test_every_event_round_trips(kind: type) -> None:
 
 @pytest.mark.parametrize("kind", [*leaves(Request), *leaves(Event)])
 def test_no_two_messages_share_a_tag(kind: Any) -> None:
-    tags = [other.__struct_config__.tag for other in [*leaves(Request), *leaves(Event)]]
+    kinds: list[Any] = [*leaves(Request), *leaves(Event)]
+    tags = [other.__struct_config__.tag for other in kinds]
 
     assert tags.count(kind.__struct_config__.tag) == 1
 
