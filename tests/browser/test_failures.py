@@ -1,6 +1,7 @@
 """Every failure a person can meet has a visible sentence that says what to do. The page is real; the socket is played."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,17 @@ async def test_a_server_that_closes_says_what_to_do(browser: Browser, silence: P
 
     page = await record(browser, Visit(microphone=silence), refuse)
     await expect_failure(page, sentence)
+
+
+async def test_after_a_failure_what_was_saved_can_be_opened_and_downloaded(browser: Browser, silence: Path) -> None:
+    async def break_off(socket: WebSocketRoute, _message: dict[str, Any]) -> None:
+        socket.send(ready())
+        await socket.close(code=1011)
+
+    page = await record(browser, Visit(microphone=silence), break_off)
+    await expect_failure(page, "What was recognised so far is saved")
+    await expect(page.locator("#summary-link")).to_have_attribute("href", re.compile("/history/.+/"))
+    await expect(page.locator('[data-format="txt"]')).not_to_have_attribute("aria-disabled", "true")
 
 
 async def test_the_servers_own_sentence_is_shown(browser: Browser, silence: Path) -> None:

@@ -153,7 +153,9 @@ class LivePage {
     this.recording = null;
     for (const key of ["silence", "slow", "lag"]) this.view.hideNotice(key);
     this.view.showStage(stage, this.kind);
-    if (this.sessionId !== "") this.view.enableDownloads((format) => this.#downloadUrl(format));
+    if (this.sessionId === "") return;
+    this.view.enableDownloads((format) => this.#downloadUrl(format));
+    this.view.showHistoryLink(this.config.history_url.replace("{id}", this.sessionId));
   }
 
   /** @param {string} format */
@@ -215,7 +217,7 @@ class LivePage {
   #summarise(done) {
     this.#draw(dropUnfinished(this.transcript));
     const values = { duration: formatClock(done.received_ms), segments: this.transcript.lines.length };
-    this.view.showSummary(this.texts.get("summary_saved", values), this.config.history_url.replace("{id}", done.session));
+    this.view.showSummary(this.texts.get("summary_saved", values));
     if (done.complete) return;
     const text = this.texts.get("summary_incomplete", { gap: formatClock(done.gap_ms) });
     this.view.showNotice("incomplete", "warning", text);

@@ -163,14 +163,19 @@ export class View {
     }
   }
 
-  /** @param {string} text @param {string} href */
-  showSummary(text, href) {
+  /** @param {string} text */
+  showSummary(text) {
     byId("summary-text").textContent = text;
+  }
+
+  /** @param {string} href */
+  showHistoryLink(href) {
     byId("summary-link").href = href;
     byId("summary").hidden = false;
   }
 
   hideSummary() {
+    byId("summary-text").textContent = "";
     byId("summary").hidden = true;
   }
 }
