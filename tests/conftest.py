@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from asr_project.serve.console import Console
 from asr_project.serve.postgres import TESTING_OPTIONS
 from asr_project.serve.services import ServiceUrls, start_services
 from asr_project.serve.supervisor import Supervisor
+from tests.stack import Stack, running_stack
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SERVICES = pytest.StashKey[tuple[Supervisor, Path]]()
@@ -42,6 +44,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         supervisor, folder = config.stash[SERVICES]
         supervisor.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def hark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Web and inference with the models that come with it; one for integration and browser tests."""
+    with running_stack(tmp_path_factory.mktemp("hark")) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

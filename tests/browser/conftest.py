@@ -3,17 +3,11 @@
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,10 +15,10 @@ import soundfile
 import soxr
 from playwright.async_api import ConsoleMessage, Error, Page, async_playwright
 
+from tests.stack import Stack
+
 PROJECT_DIR = Path(__file__).parents[2]
 ARTIFACTS = PROJECT_DIR / "artifacts" / "browser"
-READY_TIMEOUT_S = 100
-SERVICES_OF_OTHER_TESTS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HARK_INFERENCE_ADDRESS"}
 MICROPHONE_RATE_HZ = 48_000
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 CHROMIUM_OPTIONS = [
@@ -57,13 +51,6 @@ class Visit:
     height: int = 800
     colors: str = "light"
     init_script: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HarkServer:
-    """A whole stack as `make serve` starts it; `http_url` is like http://127.0.0.1:8000."""
-
-    http_url: str
 
 
 @dataclass  # no slots: Playwright keeps its wrappers of bound methods on the object
@@ -120,34 +107,6 @@ def microphone_options(microphone: Path | None) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def hark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HarkServer]:
-    folder = tmp_path_factory.mktemp("hark")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name not in SERVICES_OF_OTHER_TESTS}
-    environment |= {"PORT": str(port), "HARK_VAR_DIR": str(folder / "var"), "HARK_ANONYMOUS": "loopback"}
-    with (folder / "serve.log").open("wb") as log:
-        command = [sys.executable, "-m", "asr_project.serve"]
-        server = subprocess.Popen(command, env=environment, cwd=PROJECT_DIR, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            wait_until_ready(f"http://127.0.0.1:{port}/readyz", server, folder / "serve.log")
-            yield HarkServer(f"http://127.0.0.1:{port}")
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=60)
-
-
-def wait_until_ready(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline_s and server.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(url, timeout=5).is_success:
-                return
-        time.sleep(0.5)
-    pytest.fail(f"the server did not become ready:\n{log.read_text(encoding='utf-8')[-2_000:]}")
-
-
-@pytest.fixture(scope="session")
 def chromium() -> str:
     """Chromium's path. On CI it must be there; elsewhere its absence is a skip."""
     found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
@@ -158,7 +117,7 @@ def chromium() -> str:
 
 
 @pytest.fixture
-async def browser(chromium: str, hark_server: HarkServer, request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
+async def browser(chromium: str, hark_server: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
     async with AsyncExitStack() as stack:
         opened = Browser(chromium, hark_server.http_url, stack)
         yield opened

@@ -15,13 +15,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def hark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Web and inference with the models that come with it."""
-    with running_stack(tmp_path_factory.mktemp("hark")) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="session")
 def shared_fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("fake"), HARK_MODELS="fake") as stack:
         yield stack
