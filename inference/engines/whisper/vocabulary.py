@@ -96,12 +96,17 @@ class Vocabulary:
         """Group `tokens` into words: at spaces, or by character where the language writes none."""
         words: list[WordTokens] = []
         for piece in self._characters(tokens):
-            is_new = language in LANGUAGES_WITHOUT_SPACES or piece.text.startswith(" ") or not words
-            if is_new and not set(piece.text.strip()) <= TRAILING_PUNCTUATION or not words:
+            if not words or self._begins_word(piece.text, words[-1].text, language):
                 words.append(piece)
             else:
                 words[-1] = WordTokens(words[-1].text + piece.text, words[-1].first, piece.last)
         return words
+
+    @staticmethod
+    def _begins_word(text: str, word: str, language: str) -> bool:
+        """Whether `text` begins a new word after `word`; a lone space belongs to what follows it."""
+        is_mark = bool(text.strip()) and set(text.strip()) <= TRAILING_PUNCTUATION
+        return not word.isspace() and not is_mark and (text.startswith(" ") or language in LANGUAGES_WITHOUT_SPACES)
 
     def _characters(self, tokens: list[int]) -> list[WordTokens]:
         """The smallest runs of tokens that are whole characters."""

@@ -58,13 +58,19 @@ def read_variables(content: bytes, name: str) -> dict[str, torch.Tensor]:
     Raises:
         WeightsError: truncated, of a newer version, not a Whisper model, or quantised.
     """
-    reader = _Reader(content, name)
+    try:
+        return _read_all(_Reader(content, name))
+    except (ValueError, KeyError) as err:  # text that is no text, sizes that contradict each other, an alias of nothing
+        raise WeightsError(f"{name} is no model file or is damaged ({err}). Reinstall the model.") from err
+
+
+def _read_all(reader: _Reader) -> dict[str, torch.Tensor]:
     version = reader.number("I")
     if version > SUPPORTED_VERSION:
-        raise WeightsError(f"{name} has layout version {version}; this server reads up to {SUPPORTED_VERSION}.")
+        raise WeightsError(f"{reader.name} has layout version {version}; this server reads up to {SUPPORTED_VERSION}.")
     architecture = reader.string()
     if architecture != "WhisperSpec":
-        raise WeightsError(f"{name} holds a {architecture} model; expected WhisperSpec.")
+        raise WeightsError(f"{reader.name} holds a {architecture} model; expected WhisperSpec.")
     reader.number("I")
     variables = dict(_read_one(reader) for _ in range(reader.number("I")))
     for _ in range(reader.number("I")):
