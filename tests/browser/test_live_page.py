@@ -213,3 +213,5 @@ async def test_the_page_can_be_used_with_the_keyboard_alone(browser: Browser, sp
     await expect(page.locator("#stage")).to_have_attribute("data-state", "live", timeout=20_000)
     await page.keyboard.press("Space")
     await finish(page)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#stage")).to_have_attribute("data-state", "live", timeout=20_000)

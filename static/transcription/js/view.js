@@ -51,7 +51,8 @@ export class View {
     this.stage.dataset.kind = kind;
     this.status.textContent = statusText(stage, kind, this.texts);
     byId("record-label").textContent = this.texts.get(buttonText(stage));
-    this.record.disabled = stage === "draining";
+    // Not `disabled`, which would take the focus away from those who press it by key.
+    this.record.setAttribute("aria-disabled", String(stage === "draining"));
     const isBusy = stage === "asking" || stage === "live" || stage === "draining";
     for (const choice of [this.language, this.model, byId("file")]) choice.disabled = isBusy;
     byId("playing").hidden = !(isBusy && kind === "file");
