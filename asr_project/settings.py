@@ -119,7 +119,13 @@ DATABASES = {"default": database_from_url(env.read_str("DATABASE_URL", "postgres
 # --- Valkey: channel layer and Celery ---------------------------------------------------------------------------------
 
 REDIS_URL = env.read_str("REDIS_URL", "redis://127.0.0.1:6379/0")
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # A receiver waits 5 s in Valkey; the client's own limit of 5 s would break that wait off as an error.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+    }
+}
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -237,5 +243,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "filters": {"no_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_worth_logging}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_probes"]}},
+    # A scanner with a made-up Host header is answered 400; a traceback of it helps nobody.
+    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
     "root": {"handlers": ["console"], "level": env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])},
 }

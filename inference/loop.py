@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET, UnsetType, structs
 
 from inference.batching import Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
@@ -168,7 +169,11 @@ class RecognitionLoop:
         stream.events.append(StreamOpened(stream=request.stream, model=name, language=language))
 
     def _configure(self, client: _Client, request: ConfigureStream) -> None:
-        """A language that the model does not know is refused by the web side; here it would be a fault of ours."""
+        """The web side refuses a language that the model does not know; one that slips through changes nothing."""
+        info = self.engines[client.stream.model].info
+        if not isinstance(request.languages, UnsetType) and not can_serve(info, request.languages):
+            logger.warning("a stream of %s was to be configured for %s; kept as it was", info.name, request.languages)
+            request = structs.replace(request, languages=UNSET)
         client.stream.configure(request)
 
     def _engine_for(self, options: StreamOptions) -> Engine[Any]:
@@ -278,8 +283,7 @@ class RecognitionLoop:
         """Windows without audio (a finalize with nothing said) are answered without the engine."""
         audible = [window for window in windows if len(window.audio)]
         found = iter(engine.step(audible) if audible else [])
-        nothing = Hypothesis("", "", "", 0.0, ())
-        return [next(found) if len(window.audio) else nothing for window in windows]
+        return [next(found) if len(window.audio) else _nothing(window) for window in windows]
 
     def _book(self, client: _Client, result: Hypothesis | StepError, model: str, timings: Timings, *, is_final: bool) -> None:
         """Give the stream its result."""
@@ -332,6 +336,11 @@ def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
 
 def _failure(stream_id: int, err: InferenceError) -> StreamFailed:
     return StreamFailed(stream=stream_id, code=err.code, message=err.message, retryable=err.is_retryable)
+
+
+def _nothing(window: Window[Any]) -> Hypothesis:
+    language = window.languages[0] if len(window.languages) == 1 else ""
+    return Hypothesis("", "", language, 0.0, ())
 
 
 def _window(client: _Client, *, is_final: bool) -> Window[Any]:

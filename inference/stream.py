@@ -30,8 +30,8 @@ from inference.messages import (
 from inference.vad import VadState
 
 STEP_SAMPLES: Final = to_samples(200)
-PRE_ROLL_SAMPLES: Final = to_samples(400)
-FIRST_STEP_SAMPLES: Final = PRE_ROLL_SAMPLES + to_samples(400)
+PRE_ROLL_SAMPLES: Final = to_samples(600)
+FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
@@ -53,9 +53,10 @@ class Heard:
 
 @dataclass(slots=True)
 class Segment:
-    """`end` is None while it is spoken. `number` is given when its first text leaves. `stepped`: where the last step ended."""
+    """`voiced_from`: where speech begins, after the pre-roll. `end` is None while it is spoken. `number` is given when its first text leaves. `stepped`: where the last step ended."""
 
     start: int
+    voiced_from: int
     languages: tuple[str, ...]
     end: int | None = None
     number: int | None = None
@@ -167,6 +168,7 @@ class Stream:
     def judge(self, prob: float) -> None:
         """Take the speech probability of `next_frame`."""
         turn = self.endpointer.push(prob)
+        self.vad.is_speaking = self.endpointer.is_speaking or self.endpointer.has_candidate
         self._seen += FRAME_SAMPLES
         if turn is Turn.BEGAN:
             self._begin(self._frame_start(self.endpointer.began))
@@ -189,7 +191,7 @@ class Stream:
         self._finish_speech(position)
         if not self._closed or self._closed[-1].from_finalize:
             here = self._unclaimed()
-            self._closed.append(Segment(here, self.options.languages, end=here))
+            self._closed.append(Segment(here, here, self.options.languages, end=here))
         self._closed[-1].from_finalize = True
 
     def _settle_end(self) -> None:
@@ -215,7 +217,7 @@ class Stream:
             segment is not None
             and self.options.interim
             and not self._closed
-            and self._seen - segment.start >= FIRST_STEP_SAMPLES
+            and self._seen - segment.voiced_from >= FIRST_STEP_SAMPLES
             and self._seen - segment.stepped >= STEP_SAMPLES
         )
 
@@ -289,7 +291,7 @@ class Stream:
     def _begin(self, speech_start: int) -> None:
         self._adopt_options()
         start = max(self._unclaimed(), self.buffer.first, speech_start - PRE_ROLL_SAMPLES)
-        self._open = Segment(start, self.options.languages)
+        self._open = Segment(start, speech_start, self.options.languages)
         self.events.append(SpeechStarted(stream=self.stream_id, at_ms=to_ms(speech_start)))
 
     def _close(self, end: int) -> None:
@@ -309,7 +311,7 @@ class Stream:
         segment.end = end
         self._closed.append(segment)
         self._adopt_options()
-        self._open = Segment(end, self.options.languages)
+        self._open = Segment(end, end, self.options.languages)
 
     def _finish_speech(self, position: int) -> None:
         """End the speech that is going on, with all that came before `position`, candidates too short for speech included."""

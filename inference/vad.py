@@ -1,6 +1,7 @@
 """Speech probability of 32 ms frames, all streams in one call. The network is Silero VAD; its state is the stream's.
 
-A frame without any signal is not shown to the network: thousands of muted microphones then cost nothing.
+A frame without a signal worth hearing is not shown to the network: thousands of quiet microphones then cost nothing, and
+a far-away conversation at the level of a microphone's own noise is not written down.
 """
 
 import importlib.util
@@ -17,8 +18,8 @@ from inference.errors import WeightsError
 
 CONTEXT_SAMPLES: Final = 64
 STATE_SHAPE: Final = (2, 1, 128)
-SILENCE_PEAK: Final = 1e-3
-"""-60 dBFS: nothing in a frame is louder."""
+GATE_RMS: Final = 0.001
+"""-60 dBFS. Speech into a microphone begins louder; while it goes on, every frame is shown to the network."""
 MODEL_FILE: Final = "silero_vad_16k_op15.onnx"
 
 
@@ -32,10 +33,19 @@ def _no_context() -> np.ndarray:
 
 @dataclass(slots=True)
 class VadState:
-    """Of one stream. recurrent: float32 (2, 1, 128); context: the last 64 samples of the frame before."""
+    """Of one stream. recurrent: float32 (2, 1, 128); context: the last 64 samples of the frame before.
+
+    `is_speaking` is set by the stream: speech goes on, so a quiet frame is a pause in it.
+    """
 
     recurrent: np.ndarray = field(default_factory=_no_state)
     context: np.ndarray = field(default_factory=_no_context)
+    is_speaking: bool = False
+
+
+def is_audible(frame: np.ndarray) -> bool:
+    """Whether `frame`, float32 (512,), is louder than GATE_RMS."""
+    return float(np.dot(frame, frame)) >= GATE_RMS**2 * FRAME_SAMPLES
 
 
 class SpeechDetector(Protocol):
@@ -63,7 +73,7 @@ class SileroVad:
 
     def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
         probs = [0.0] * len(frames)
-        loud = [index for index, frame in enumerate(frames) if np.abs(frame).max() >= SILENCE_PEAK]
+        loud = [index for index, frame in enumerate(frames) if states[index].is_speaking or is_audible(frame)]
         for index in set(range(len(frames))) - set(loud):
             states[index].recurrent = _no_state()
             states[index].context = frames[index][-CONTEXT_SAMPLES:]
@@ -85,4 +95,4 @@ class LevelVad:
     """Speech is whatever is loud. For the scripted engine, whose speech is a code and no voice."""
 
     def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        return [float(frame.size == FRAME_SAMPLES and np.abs(frame).mean() >= SILENCE_PEAK) for frame in frames]
+        return [float(is_audible(frame)) for frame in frames]

@@ -20,6 +20,7 @@ from inference.client import StreamHandle
 from inference.messages import ConfigureStream
 from transcription import services
 from transcription.access import Listener, listener_of_scope
+from transcription.origins import refuse
 from transcription.protocol import CloseCode, PartialResult, serialise
 from transcription.recognizer import current_client
 from transcription.recorder import ANNOUNCE_PATIENCE_S, current_recorder, wait_stored
@@ -78,11 +79,11 @@ class StreamConsumer:
     async def asgi(cls, scope: Scope, receive: Receive, send: SendEvent) -> None:
         """The ASGI application for a WebSocket scope that has passed Channels' middleware."""
         listener = listener_of_scope(scope)
+        if not listener.is_known:
+            await refuse(receive, send, CloseCode.NOT_AUTHENTICATED)
+            return
         event = await receive()
         assert event["type"] == "websocket.connect"
-        if not listener.is_known:
-            await send({"type": "websocket.close", "code": CloseCode.NOT_AUTHENTICATED})
-            return
         await send({"type": "websocket.accept"})
         await cls(scope, send, listener).run(receive)
 

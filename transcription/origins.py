@@ -1,21 +1,41 @@
-"""Which pages may open a socket: those of our own hosts; and programs, which send no Origin and carry no cookies."""
+"""Who may open a socket at all: pages of our own hosts; and programs, which send no Origin and carry no cookies."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlparse
 
 from channels.security.websocket import OriginValidator
 from django.conf import settings
 
+from transcription.protocol import CloseCode
+
 Application = Callable[..., Awaitable[None]]
 
 
-class OwnOriginOrNone:
+async def refuse(receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[..., Awaitable[None]], code: CloseCode) -> None:
+    """Close a socket that was not accepted: the client sees HTTP 403."""
+    event = await receive()
+    assert event["type"] == "websocket.connect"
+    await send({"type": "websocket.close", "code": int(code)})
+
+
+class OwnOriginOrNone(OriginValidator):  # type: ignore[misc]  # Channels publishes no types
     """ASGI middleware: a foreign Origin is refused before accept; no Origin at all passes."""
 
     def __init__(self, application: Application) -> None:
-        self.application = application
-        self.guarded = OriginValidator(application, settings.ALLOWED_HOSTS)
+        super().__init__(application, settings.ALLOWED_HOSTS)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        has_origin = any(name == b"origin" for name, _value in scope["headers"])
-        await (self.guarded if has_origin else self.application)(scope, receive, send)
+        origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+        if all(self.is_own(origin) for origin in origins):
+            await self.application(scope, receive, send)
+        else:
+            await refuse(receive, send, CloseCode.FORBIDDEN)
+
+    def is_own(self, origin: str) -> bool:
+        """Whether a page at `origin` is one of ours."""
+        try:
+            parsed = urlparse(origin)
+        except ValueError:
+            return False
+        return bool(self.valid_origin(parsed))

@@ -202,9 +202,10 @@ class StreamSession:
     latency: Latency = field(default_factory=Latency)
     _remainder: bytes = b""
     _has_warned_of_odd_bytes: bool = False
-    _has_signature_checked: bool = False
+    _held: list[Configure] = field(default_factory=list)
     _num_bad_messages: int = 0
     _last_speech_ms: int = -1
+    _last_speech_end_ms: int = -1
     _wants_words: bool = True
     _lag_at_s: float = float("-inf")
 
@@ -305,7 +306,7 @@ class StreamSession:
         self._wants_words = start.words
         self.languages = self._language_tags(start.language)
         warnings = [
-            self._warning("option_not_available", f"{name} is not available on this server yet and was ignored.")
+            self._not_available(name)
             for name, is_given in (("denoise", start.denoise), ("hotwords", bool(start.hotwords)))
             if is_given
         ]
@@ -338,21 +339,29 @@ class StreamSession:
     def _on_configure(self, change: Configure) -> list[Action]:
         if self.phase is Phase.WAITING:
             return self._bad_message("configure_before_start", "configure came before start; send these options in start.")
+        if self.phase is Phase.OPENING:
+            self._held.append(change)  # what the model knows is not known yet
+            return []
         languages: tuple[str, ...] | UnsetType = UNSET
+        warnings: list[Action] = []
+        if change.hotwords:
+            warnings.append(self._not_available("hotwords"))
         if not isinstance(change.language, UnsetType):
             languages = self._language_tags(change.language)
             if (complaint := self._language_complaint(languages)) is not None:
-                return [self._warning("unsupported_language", complaint)]
+                warnings.append(self._warning("unsupported_language", complaint))
+                languages = UNSET
         if not isinstance(change.words, UnsetType):
             self._wants_words = change.words
         seconds = change.max_segment_s
         return [
+            *warnings,
             ConfigureRecognition(
                 languages=languages,
                 endpoint_ms=change.endpoint_ms,
                 max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
                 interim=change.interim,
-            )
+            ),
         ]
 
     def _language_tags(self, language: str | list[str] | None) -> tuple[str, ...]:
@@ -444,7 +453,8 @@ class StreamSession:
             sample_rate=self.start.sample_rate,
             window_ms=WINDOW_MS,
         )
-        return [RecordStart(event.model, event.language, dict(self.start.metadata)), Send(ready)]
+        held = [action for change in self._held for action in self._on_configure(change)]
+        return [RecordStart(event.model, event.language, dict(self.start.metadata)), Send(ready), *held]
 
     def _on_speech_started(self, event: link.SpeechStarted) -> list[Action]:
         """A replay after a lost inference process tells again what was told."""
@@ -454,6 +464,9 @@ class StreamSession:
         return [Send(SpeechStarted(at_ms=event.at_ms))]
 
     def _on_speech_ended(self, event: link.SpeechEnded) -> list[Action]:
+        if event.at_ms <= self._last_speech_end_ms:
+            return []
+        self._last_speech_end_ms = event.at_ms
         return [Send(SpeechEnded(at_ms=event.at_ms))]
 
     def _on_updated(self, event: link.TranscriptUpdated) -> list[Action]:
@@ -561,6 +574,9 @@ class StreamSession:
                 "too_many_bad_messages", f"More than {MAX_BAD_MESSAGES} messages could not be used; the last: {message}"
             )
         return [self._warning(code, message)]
+
+    def _not_available(self, option: str) -> Send:
+        return self._warning("option_not_available", f"{option} is not available on this server yet and was ignored.")
 
     def _warning(self, code: str, message: str) -> Send:
         return Send(SessionWarning(code=code, message=message))

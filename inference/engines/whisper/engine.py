@@ -1,7 +1,7 @@
 """The Whisper engine: windows in, hypotheses out, for tiny.en as for every other size.
 
-A short window is not padded to 30 s. After its own frames the decoder is shown a few seconds of what the encoder makes of
-silence, computed once at load ("borrowed silence"): the decoder then stops at the end of the speech as it does in a 30 s
+A short window is not padded to 30 s. After its own frames the decoder is shown what the encoder makes of silence, up to 30 s,
+computed once at load ("borrowed silence"): the decoder then stops at the end of the speech as it does in a 30 s
 window, which bare short windows do not (they start over and loop), and the encoder does not pay for the padding.
 """
 
@@ -24,8 +24,8 @@ from inference.engines.whisper.weights import ModelFiles, load_parameters
 from inference.messages import ModelInfo
 
 MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
-PADDING_SAMPLES = SAMPLE_RATE_HZ
-BORROWED_FRAMES = 20_000 // MS_PER_ENCODER_FRAME
+PADDING_SAMPLES = SAMPLE_RATE_HZ // 2
+BORROWED_FRAMES = MAX_WINDOW_SAMPLES // SAMPLES_PER_ENCODER_FRAME
 MIN_TOKENS = 10
 MAX_TOKENS_PER_S = 14
 STABLE_AFTER_MS = 600
