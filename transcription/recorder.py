@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
 from transcription import services
 
@@ -68,7 +68,7 @@ class Recorder:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks)
-        await self._loop.run_in_executor(self._thread, close_old_connections)
+        await self._loop.run_in_executor(self._thread, connections.close_all)
         self._thread.shutdown(wait=False)
 
     async def _write(self) -> None:
@@ -93,7 +93,7 @@ class Recorder:
                 logger.warning("PostgreSQL does not answer; %d entries wait, next try in %.1f s", self.num_waiting, retry_s)
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
-            except DatabaseError:
+            except (DatabaseError, ValueError, TypeError):  # the last two: a value that has no form in the database
                 if len(entries) == 1:
                     logger.exception("an entry of session %s cannot be stored", entries[0].session_id)
                     return
