@@ -5,7 +5,6 @@ dispatch costs a task for every frame. No query and no channel layer on the audi
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 import uuid
@@ -52,6 +51,8 @@ MAX_UNSENT: Final = 1000
 """Messages that a client may leave unread; a fast talker makes 6 a second, so this is minutes."""
 AFTERMATH_S: Final = 60.0
 """How long the last words of a client that went away may take."""
+STORE_PATIENCE_S: Final = 10.0
+"""How long a socket that is over waits for the database; a server that stops gives it 25 s in all."""
 
 
 class StreamConsumer:
@@ -73,6 +74,7 @@ class StreamConsumer:
         self.is_over = asyncio.Event()
         self._send = send
         self._stored: asyncio.Future[None] | None = None
+        self._last_stored: asyncio.Future[None] | None = None
         self._outgoing: asyncio.Queue[tuple[Send | Close, asyncio.Future[None] | None]] = asyncio.Queue(MAX_UNSENT)
 
     @classmethod
@@ -90,8 +92,10 @@ class StreamConsumer:
     async def run(self, receive: Receive) -> None:
         """Until the socket is closed and the last word is stored."""
         writer = asyncio.create_task(self._write())
+        farewell_s = 2 * ANNOUNCE_PATIENCE_S
         try:
             await self._read(receive)
+            farewell_s = 0.0  # nobody is left to read a last message
             self.perform(self.session.on_disconnect())
             if self.session.phase is not Phase.OVER:
                 await asyncio.wait_for(self.is_over.wait(), AFTERMATH_S)
@@ -102,14 +106,19 @@ class StreamConsumer:
             logger.exception("session %s failed", self.session_id)
             self.perform(self.session.on_crash())
         finally:
-            await self._let_finish(writer)
+            await self._let_finish(writer, farewell_s)
 
-    async def _let_finish(self, writer: "asyncio.Task[None]") -> None:
-        """Give a terminal message its way out, then stop writing."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(writer, 2 * ANNOUNCE_PATIENCE_S)
+    async def _let_finish(self, writer: "asyncio.Task[None]", farewell_s: float) -> None:
+        """Give a terminal message its way out and the last words their way into the database.
+
+        A server that stops waits for its sockets and for nothing else: what is not stored now is lost.
+        """
+        await asyncio.wait([writer], timeout=farewell_s)
+        writer.cancel()
         if self.handle is not None:
             self.handle.cancel()
+        if self._last_stored is not None:
+            await wait_stored(self._last_stored, STORE_PATIENCE_S)
 
     async def _read(self, receive: Receive) -> None:
         """Feed the session what comes; while recognition is far behind, let the socket's own flow control hold the client."""
@@ -150,7 +159,7 @@ class StreamConsumer:
                 case Send() | Close():
                     self._queue(action)
                 case RecordStart() | RecordFinal() | RecordEnd():
-                    self._stored = self.recorder.put(self._entry(action))
+                    self._stored = self._last_stored = self.recorder.put(self._entry(action))
                 case OpenRecognition(options=options):
                     self.handle = self.client.open_stream(options, self._on_events)
                 case _:
