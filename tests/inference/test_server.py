@@ -1,0 +1,170 @@
+"""The inference process from outside: readiness, bad links, signals, and starts that cannot work."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inference.link import local
+from inference.messages import AudioChunk, EndStream, OpenStream, StreamOptions, WorkerStatus, encoder, event_decoder
+from tests.inference.conftest import OpenClient
+from tests.inference.worker import PATIENCE_S, PROJECT_DIR, Worker, listen, running_worker, say, send_in_pieces, wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def is_listening(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(address.removeprefix("unix:")) == 0
+
+
+async def ready_link(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A bare link, after the process has said that it is ready."""
+    await asyncio.to_thread(wait_until, lambda: is_listening(address))
+    reader, writer = await local.connect(address)
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await status(reader)).is_ready:
+            pass
+    return reader, writer
+
+
+async def status(reader: asyncio.StreamReader) -> WorkerStatus:
+    body = await local.read_frame(reader)
+    assert body is not None
+    (message,) = event_decoder.decode(body)
+    assert isinstance(message, WorkerStatus)
+    return message
+
+
+def run(**environment: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m inference` that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "inference"],
+        cwd=PROJECT_DIR,
+        env=os.environ | {"HARK_MODELS": "fake"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+async def test_a_link_is_told_the_models_when_they_are_warm(worker: Worker) -> None:
+    await close_ready_link(worker.address)
+
+    reader, writer = await local.connect(worker.address)
+    told = await status(reader)
+    await local.close(writer)
+
+    assert [model.name for model in told.models] == ["fake"]
+    assert worker.process is not None
+    assert told.node.endswith(f":{worker.process.pid}")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff" * 64, local.pack(b"\xc1"), local.pack(encoder.encode([{"t": "nonsense"}]))],
+    ids=["http", "noise", "no MessagePack", "no request"],
+)
+async def test_a_link_that_brings_garbage_is_closed_and_others_go_on(
+    garbage: bytes, worker: Worker, open_client: OpenClient
+) -> None:
+    handle, listener = listen(open_client(worker.address))
+    await send_in_pieces(handle, say("alpha bravo"))
+    reader, writer = await ready_link(worker.address)
+
+    writer.write(garbage)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await local.read_frame(reader) is None
+    await local.close(writer)
+    handle.end()
+
+    await listener.over()
+    assert listener.words == ["alpha", "bravo"]
+
+
+async def test_streams_of_a_link_that_breaks_are_forgotten(worker: Worker, open_client: OpenClient) -> None:
+    _reader, writer = await ready_link(worker.address)
+    requests = [OpenStream(stream=0, options=StreamOptions()), AudioChunk(stream=0, payload=say("alpha bravo charlie"))]
+    writer.write(local.pack(encoder.encode(requests)))
+    writer.transport.abort()
+
+    handle, listener = listen(open_client(worker.address))
+    await send_in_pieces(handle, say("delta echo"))
+    handle.end()
+
+    await listener.over()
+    assert listener.words == ["delta", "echo"]
+
+
+async def test_requests_of_one_frame_are_carried_out_in_order(worker: Worker) -> None:
+    reader, writer = await ready_link(worker.address)
+    requests = [OpenStream(stream=3, options=StreamOptions()), AudioChunk(stream=3, payload=say("alpha")), EndStream(stream=3)]
+    writer.write(local.pack(encoder.encode(requests)))
+
+    tags: list[str] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while "StreamDone" not in tags:
+            body = await local.read_frame(reader)
+            assert body is not None
+            tags += [type(event).__name__ for event in event_decoder.decode(body)]
+    await local.close(writer)
+
+    assert tags[0] == "StreamOpened"
+    assert tags[-1] == "StreamDone"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_in_order(number: signal.Signals, worker: Worker) -> None:
+    asyncio.run(close_ready_link(worker.address))
+    assert worker.process is not None
+
+    worker.process.send_signal(number)
+
+    assert worker.process.wait(PATIENCE_S) == 0
+
+
+async def close_ready_link(address: str) -> None:
+    _reader, writer = await ready_link(address)
+    await local.close(writer)
+
+
+def test_a_second_process_at_the_same_address_says_so_and_ends(worker: Worker) -> None:
+    wait_until(lambda: is_listening(worker.address))
+
+    second = run(HARK_INFERENCE_ADDRESS=worker.address)
+
+    assert second.returncode == 3
+    assert second.stderr.strip() == f"inference: another inference process is already listening on {worker.address[5:]}"
+
+
+def test_a_socket_file_of_a_killed_process_is_taken_over(address: str) -> None:
+    with running_worker(address) as first:
+        wait_until(lambda: is_listening(address))
+        first.kill()
+        assert Path(address.removeprefix("unix:")).exists()
+        first.start()
+
+        wait_until(lambda: is_listening(address))
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"HARK_MODELS": "whisper-huge"}, "There is no model 'whisper-huge'; known models:"),
+        ({"HARK_MAX_STREAMS": "none"}, "HARK_MAX_STREAMS is 'none'; expected a whole number above 0."),
+        ({"HARK_INFERENCE_ADDRESS": "unix:/nonexistent/i.sock"}, "No such file or directory"),
+        ({"HARK_INFERENCE_ADDRESS": f"unix:/tmp/{'x' * 200}"}, "AF_UNIX path too long"),
+    ],
+)
+def test_a_start_that_cannot_work_says_one_sentence(environment: dict[str, str], sentence: str, address: str) -> None:
+    ended = run(**({"HARK_INFERENCE_ADDRESS": address} | environment))
+
+    assert ended.returncode == 3
+    assert sentence in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
