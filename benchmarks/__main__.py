@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from benchmarks import accuracy
+from benchmarks import accuracy, windows
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
+    windows.main(["--json", str(RESULTS / "windows.json")])
     accuracy.main(["--model", "whisper-tiny.en", "--languages", "en", "--json", str(RESULTS / "accuracy-tiny.en.json")])
     accuracy.main(["--model", "whisper-base", "--languages", "en,zh", "--json", str(RESULTS / "accuracy-base.json")])
 

@@ -53,7 +53,10 @@ class Heard:
 
 @dataclass(slots=True)
 class Segment:
-    """`voiced_from`: where speech begins, after the pre-roll. `end` is None while it is spoken. `number` is given when its first text leaves. `stepped`: where the last step ended."""
+    """Positions: `voiced_from` is where speech begins, after the pre-roll; `stepped` where the last step ended.
+
+    `end` is None while it is spoken. `number` is given when its first text leaves.
+    """
 
     start: int
     voiced_from: int

@@ -64,11 +64,13 @@ class WhisperEngine:
     """Args:
     files: where the weights lie.
     precision: torch dtype of the network's arithmetic; features and probabilities are always float32.
+    num_borrowed: frames of silence that the decoder is shown after a window, as far as 30 s have room for them.
     """
 
-    def __init__(self, files: ModelFiles, precision: torch.dtype) -> None:
+    def __init__(self, files: ModelFiles, precision: torch.dtype, *, num_borrowed: int = BORROWED_FRAMES) -> None:
         self.files = files
         self.precision = precision
+        self.num_borrowed = num_borrowed
         self.vocabulary = Vocabulary(files.folder)
         languages = tuple(self.vocabulary.languages)
         self.info = ModelInfo(
@@ -105,7 +107,7 @@ class WhisperEngine:
     def step(self, batch: Sequence[Window[WhisperState]]) -> list[Hypothesis]:
         """1. encode all windows, 2. settle each row's language, 3. write, 4. turn tokens into words with times."""
         encoded, num_frames = self._encode([padded(window.audio) for window in batch])
-        audio = self.network.listen(encoded, num_frames, self.silence, BORROWED_FRAMES)
+        audio = self.network.listen(encoded, num_frames, self.silence, self.num_borrowed)
         self._settle_languages(batch, audio)
         rows = self.writer.write(audio, num_frames.tolist(), [self._task(window) for window in batch])
         return [self._hypothesis(window, row) for window, row in zip(batch, rows, strict=True)]
