@@ -51,6 +51,7 @@ CONTAINER_SIGNATURES: Final = {
     b"\x1aE\xdf\xa3": "a WebM file",
     b"ID3": "an MP3 file",
 }
+TRADITIONAL_CHINESE: Final = frozenset({"hant", "tw", "hk", "mo"})
 CLOSE_CODES: Final = {
     "inference_unavailable": CloseCode.FULL,
     "server_full": CloseCode.FULL,
@@ -368,7 +369,7 @@ class StreamSession:
         """Primary tags; empty for "auto"."""
         given = self.default_language if language is None else language
         tags = [given] if isinstance(given, str) else given
-        return () if "auto" in tags else tuple(tag.replace("_", "-").split("-")[0].lower() for tag in tags)
+        return () if "auto" in tags else tuple(dict.fromkeys(map(language_tag, tags)))
 
     def _language_complaint(self, languages: tuple[str, ...]) -> str | None:
         """Why the session's model cannot hear `languages`, or None."""
@@ -580,6 +581,12 @@ class StreamSession:
 
     def _warning(self, code: str, message: str) -> Send:
         return Send(SessionWarning(code=code, message=message))
+
+
+def language_tag(tag: str) -> str:
+    """The tag by which models know a language: the primary one, and `zh-hant` for traditional characters."""
+    primary, *others = tag.replace("_", "-").lower().split("-")
+    return "zh-hant" if primary == "zh" and TRADITIONAL_CHINESE & set(others) else primary
 
 
 def _container(payload: bytes) -> str | None:

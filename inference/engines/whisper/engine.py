@@ -19,7 +19,7 @@ from inference.engines.whisper.alignment import monotonic_path, normalise
 from inference.engines.whisper.decoding import Row, Task, Writer
 from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER_ENCODER_FRAME, LogMel
 from inference.engines.whisper.network import AudioMemory, WhisperNetwork
-from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, Vocabulary, WordTokens
+from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, Vocabulary, WordTokens, spoken
 from inference.engines.whisper.weights import ModelFiles, load_parameters
 from inference.messages import ModelInfo
 
@@ -72,9 +72,8 @@ class WhisperEngine:
         self.precision = precision
         self.num_borrowed = num_borrowed
         self.vocabulary = Vocabulary(files.folder)
-        languages = tuple(self.vocabulary.languages)
         self.info = ModelInfo(
-            name=files.name, engine="whisper", languages=languages, multilingual=self.vocabulary.is_multilingual
+            name=files.name, engine="whisper", languages=self.vocabulary.tags, multilingual=self.vocabulary.is_multilingual
         )
 
     @torch.inference_mode()
@@ -137,13 +136,14 @@ class WhisperEngine:
 
     def _choose_language(self, window: Window[WhisperState], probs: np.ndarray) -> None:
         """The likeliest allowed language; another one than the stream's last only when long and clear enough."""
-        names = self.info.languages
-        allowed = [index for index, name in enumerate(names) if not window.languages or name in window.languages]
+        names = tuple(self.vocabulary.languages)
+        wanted = {spoken(tag): tag for tag in window.languages or names}
+        allowed = [index for index, name in enumerate(names) if name in wanted]
         best = max(allowed, key=lambda index: probs[index])
         is_clear = probs[best] >= KEEP_LANGUAGE_BELOW * probs[allowed].sum()
         is_long = len(window.audio) >= MIN_SWITCH_MS * SAMPLE_RATE_HZ // 1000
         state = window.state
-        language = names[best] if not state.language or (is_clear and is_long) else state.language
+        language = wanted[names[best]] if not state.language or (is_clear and is_long) else state.language
         if language != state.segment_language:
             state.forget_segment()
         state.segment_language = language
@@ -168,11 +168,11 @@ class WhisperEngine:
         if self._is_nothing(row):
             row = Row(row.task, row.num_frames)
         groups = self.vocabulary.words(row.tokens, language)
-        words = self._timed(groups, row, len(window.audio))
+        words = self._timed(groups, row, len(window.audio), language)
         num_stable = 0 if window.is_final else self._num_stable(state, row, groups, words, len(window.audio))
         hypothesis = Hypothesis(
-            text=self.vocabulary.text(row.tokens).strip(),
-            stable=self.vocabulary.text(row.tokens[:num_stable]).strip(),
+            text=self.vocabulary.written(row.tokens, language),
+            stable=self.vocabulary.written(row.tokens[:num_stable], language),
             language=language,
             confidence=float(np.exp(np.mean(row.log_probs))) if row.tokens else 0.0,
             words=tuple(words),
@@ -189,7 +189,7 @@ class WhisperEngine:
         """
         return bool(row.tokens) and row.no_speech > NO_SPEECH_PROB and float(np.mean(row.log_probs)) < MIN_MEAN_LOG_PROB
 
-    def _timed(self, groups: list[WordTokens], row: Row, num_samples: int) -> list[Word]:
+    def _timed(self, groups: list[WordTokens], row: Row, num_samples: int, language: str) -> list[Word]:
         """Words with times from the attention; never beyond the audio."""
         if not groups:
             return []
@@ -200,7 +200,7 @@ class WhisperEngine:
         times = np.minimum(starts, limit_ms).tolist()
         return [
             Word(
-                text=group.text.strip(),
+                text=self.vocabulary.written(row.tokens[group.first : group.last], language),
                 start_ms=times[group.first],
                 end_ms=times[group.last],
                 confidence=round(float(np.exp(np.mean(row.log_probs[group.first : group.last]))), 3),

@@ -6,11 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from opencc import OpenCC
 from tokenizers import Tokenizer
 
 from inference.errors import WeightsError
 
 LANGUAGES_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+SCRIPTS = {"zh": "t2s", "zh-hant": "s2t"}
+"""How Chinese is written down: simplified unless traditional characters are asked for; Whisper itself mixes the two."""
 TRAILING_PUNCTUATION = frozenset("\"'.。,，!！?？:：;；)]}、”’」』）")
 REPLACEMENT = "\ufffd"
 NUM_LANGUAGES_V2 = 99
@@ -23,6 +26,11 @@ class WordTokens:
     text: str
     first: int
     last: int
+
+
+def spoken(language: str) -> str:
+    """The language that is spoken, without how it is written: `zh` for `zh-hant`."""
+    return language.split("-")[0]
 
 
 class Vocabulary:
@@ -44,7 +52,7 @@ class Vocabulary:
         self.without_timestamps = self.control("<|notimestamps|>")
         self.no_speech = self.without_timestamps - 1
         self.transcribe = self.control("<|transcribe|>")
-        self.num_tokens = self.tokenizer.get_vocab_size()
+        self._scripts = {language: OpenCC(name) for language, name in SCRIPTS.items() if self.is_multilingual}
 
     def control(self, name: str) -> int:
         number = self.tokenizer.token_to_id(name)
@@ -58,11 +66,16 @@ class Vocabulary:
 
     @cached_property
     def languages(self) -> dict[str, int]:
-        """Language tag → token; only English in an English-only model."""
+        """Spoken language → token; only English in an English-only model."""
         if not self.is_multilingual:
             return {"en": self.control("<|en|>")}
         tokens = range(self.start + 1, self.start + 1 + NUM_LANGUAGES_V2)
         return {str(self.tokenizer.id_to_token(token)).strip("<|>"): token for token in tokens}
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What a client may ask for: the languages, and Chinese in traditional characters."""
+        return (*self.languages, *(tag for tag in self._scripts if tag not in self.languages))
 
     @cached_property
     def alignment_heads(self) -> list[tuple[int, int]]:
@@ -73,7 +86,7 @@ class Vocabulary:
         """Control tokens before the text."""
         if not self.is_multilingual:
             return (self.start, self.without_timestamps)
-        return (self.start, self.languages[language], self.transcribe, self.without_timestamps)
+        return (self.start, self.languages[spoken(language)], self.transcribe, self.without_timestamps)
 
     def forbidden(self, num_logits: int) -> torch.Tensor:
         """bool (num_logits,): tokens that are never written (annotations, control tokens, time stamps)."""
@@ -91,6 +104,12 @@ class Vocabulary:
 
     def text(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def written(self, tokens: list[int], language: str) -> str:
+        """Text in the language's script. Character by character, so that more tokens never change what stands before."""
+        text = self.text(tokens).strip()
+        script = self._scripts.get(language)
+        return text if script is None else "".join(map(script.convert, text))
 
     def words(self, tokens: list[int], language: str) -> list[WordTokens]:
         """Group `tokens` into words: at spaces, or by character where the language writes none."""
