@@ -306,7 +306,7 @@ async def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_live_session_that_falls_silent_keeps_its_text(settings: Any) -> None:
-    settings.HARK_IDLE_TIMEOUT_S = 1
+    settings.HARK_IDLE_TIMEOUT_S = 2
     socket = await Socket().open()
     await socket.say(FIRST, 1.0)
 

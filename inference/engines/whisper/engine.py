@@ -136,14 +136,17 @@ class WhisperEngine:
 
     def _choose_language(self, window: Window[WhisperState], probs: np.ndarray) -> None:
         """The likeliest allowed language; another one than the stream's last only when long and clear enough."""
+        state = window.state
+        if state.num_stable and not window.is_final:
+            return  # what was called stable would be written anew
         names = tuple(self.vocabulary.languages)
         wanted = {spoken(tag): tag for tag in window.languages or names}
         allowed = [index for index, name in enumerate(names) if name in wanted]
         best = max(allowed, key=lambda index: probs[index])
         is_clear = probs[best] >= KEEP_LANGUAGE_BELOW * probs[allowed].sum()
         is_long = len(window.audio) >= MIN_SWITCH_MS * SAMPLE_RATE_HZ // 1000
-        state = window.state
-        language = wanted[names[best]] if not state.language or (is_clear and is_long) else state.language
+        is_kept = state.language in wanted.values() and not (is_clear and is_long)
+        language = state.language if is_kept else wanted[names[best]]
         if language != state.segment_language:
             state.forget_segment()
         state.segment_language = language

@@ -125,7 +125,7 @@ class Vocabulary:
     def _begins_word(text: str, word: str, language: str) -> bool:
         """Whether `text` begins a new word after `word`; a lone space belongs to what follows it."""
         is_mark = bool(text.strip()) and set(text.strip()) <= TRAILING_PUNCTUATION
-        return not word.isspace() and not is_mark and (text.startswith(" ") or language in LANGUAGES_WITHOUT_SPACES)
+        return not word.isspace() and not is_mark and (text.startswith(" ") or spoken(language) in LANGUAGES_WITHOUT_SPACES)
 
     def _characters(self, tokens: list[int]) -> list[WordTokens]:
         """The smallest runs of tokens that are whole characters."""

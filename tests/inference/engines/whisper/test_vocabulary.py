@@ -67,7 +67,7 @@ def test_half_a_character_stays_with_its_word(multilingual: Vocabulary) -> None:
 
 
 def test_no_control_token_may_be_written(multilingual: Vocabulary) -> None:
-    mask = multilingual.forbidden(multilingual.num_tokens)
+    mask = multilingual.forbidden(multilingual.tokenizer.get_vocab_size())
 
     assert not mask[multilingual.end]
     assert mask[[multilingual.start, multilingual.no_speech, multilingual.without_timestamps, multilingual.previous]].all()
