@@ -366,6 +366,18 @@ def test_a_change_of_language_counts_for_the_next_segment(bench: Bench) -> None:
     assert [final.language for final in finals] == ["en", "de"]
 
 
+def test_a_language_that_no_model_knows_changes_nothing(bench: Bench) -> None:
+    bench.open(1, languages=("en",))
+    bench.loop.submit(LINK, [ConfigureStream(stream=1, languages=("xx",))])
+    bench.hear(1, say("alpha bravo"))
+    bench.end(1)
+
+    bench.run_dry()
+
+    finals = [event for event in bench.events(1) if isinstance(event, TranscriptFinal)]
+    assert [(final.text, final.language) for final in finals] == [("alpha bravo", "en")]
+
+
 def test_a_stream_far_behind_does_not_hold_up_the_others(bench: Bench) -> None:
     bench.open(1)
     bench.open(2)

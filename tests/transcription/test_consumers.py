@@ -172,6 +172,13 @@ async def test_nobody_in_particular_is_refused_before_accept(
     assert (accepted, code) == (False, 4401), name
 
 
+@pytest.mark.parametrize("path", ["/", "/stream/", "/streams", "/admin/"])
+async def test_an_unknown_address_is_refused_before_accept(path: str) -> None:
+    accepted, code = await Socket(path=path).connect(timeout=PATIENCE_S)
+
+    assert (accepted, code) == (False, 4400)
+
+
 async def test_a_signed_in_user_owns_the_session(settings: Any) -> None:
     settings.HARK_ANONYMOUS = "off"
     alice = await sync_to_async(make_user)("alice")

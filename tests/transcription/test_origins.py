@@ -46,6 +46,7 @@ async def outcome(origin: bytes | None) -> str:
         (b"http://", REFUSED),
         (b"file://", REFUSED),
         (b"\xff\xfe", REFUSED),
+        (b"http://[", REFUSED),
     ],
 )
 async def test_only_our_own_pages_and_programs_may_connect(origin: bytes | None, expected: str, settings: Any) -> None:

@@ -27,6 +27,10 @@ class WordTokens:
     first: int
     last: int
 
+    def followed_by(self, other: "WordTokens") -> "WordTokens":
+        """Both as one word."""
+        return WordTokens(self.text + other.text, self.first, other.last)
+
 
 def spoken(language: str) -> str:
     """The language that is spoken, without how it is written: `zh` for `zh-hant`."""
@@ -118,7 +122,9 @@ class Vocabulary:
             if not words or self._begins_word(piece.text, words[-1].text, language):
                 words.append(piece)
             else:
-                words[-1] = WordTokens(words[-1].text + piece.text, words[-1].first, piece.last)
+                words[-1] = words[-1].followed_by(piece)
+        if len(words) > 1 and words[-1].text.isspace():
+            words[-2:] = [words[-2].followed_by(words[-1])]
         return words
 
     @staticmethod

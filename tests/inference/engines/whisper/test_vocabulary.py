@@ -58,6 +58,15 @@ def test_tokens_become_words(multilingual: Vocabulary, text: str, language: str,
     assert texts(multilingual, text, language) == expected
 
 
+def test_a_space_at_the_end_is_no_word(english: Vocabulary) -> None:
+    tokens = [*tokens_of(english, " Hello there"), *tokens_of(english, " ")]
+
+    words = english.words(tokens, "en")
+
+    assert [word.text.strip() for word in words] == ["Hello", "there"]
+    assert words[-1].last == len(tokens)
+
+
 def test_half_a_character_stays_with_its_word(multilingual: Vocabulary) -> None:
     tokens = tokens_of(multilingual, " 龘")
 
