@@ -13,7 +13,6 @@ from typing import Any
 
 from inference.config import InferenceConfig
 from inference.engines.base import Engine
-from inference.errors import InferenceError
 from inference.link import local
 from inference.loop import RecognitionLoop
 from inference.messages import AnyEvent, AnyStreamEvent, WorkerStatus, encoder, request_decoder
@@ -33,7 +32,7 @@ class InferenceServer:
         self.config = config
         self.engines = engines
         self.status = WorkerStatus(node=f"{socket.gethostname()}:{os.getpid()}", is_ready=False, detail="Models are loading.")
-        self.failure: InferenceError | None = None
+        self.failure: Exception | None = None
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._link_ids = itertools.count()
         self._stopping = asyncio.Event()
@@ -41,7 +40,7 @@ class InferenceServer:
         self._recognition: RecognitionLoop | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, or until loading fails.
+        """Serve until SIGTERM or SIGINT, or until loading or recognition fails; whatever failed is raised here.
 
         Raises:
             InferenceError: a model could not be loaded.
@@ -108,7 +107,7 @@ class InferenceServer:
             )
             self._on_events(self._become_ready, loop)
             loop.run()
-        except InferenceError as err:
+        except Exception as err:  # noqa: BLE001  # run() raises it again: a process that broke must not end as if all was well
             self.failure = err
         finally:
             self._on_events(self._stopping.set)

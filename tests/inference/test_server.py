@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from inference.config import InferenceConfig
+from inference.engines.fake import FakeEngine
+from inference.errors import WeightsError
 from inference.link import local
+from inference.loop import RecognitionLoop
 from inference.messages import AudioChunk, EndStream, OpenStream, StreamOptions, WorkerStatus, encoder, event_decoder
+from inference.server import InferenceServer
 from tests.inference.conftest import OpenClient
 from tests.inference.worker import PATIENCE_S, PROJECT_DIR, Worker, listen, running_worker, say, send_in_pieces, wait_until
 
@@ -168,3 +173,42 @@ def test_a_start_that_cannot_work_says_one_sentence(environment: dict[str, str],
     assert ended.returncode == 3
     assert sentence in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+class Broken(FakeEngine):
+    """An engine that cannot be loaded."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def load(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [WeightsError("The weights are gone."), RuntimeError("out of memory")])
+async def test_a_model_that_cannot_be_loaded_ends_the_server_with_its_error(error: Exception, address: str) -> None:
+    server = InferenceServer(InferenceConfig.from_env({"HARK_INFERENCE_ADDRESS": address}), [Broken(error)])
+
+    with pytest.raises(type(error), match=str(error)):
+        await asyncio.wait_for(server.run(), PATIENCE_S)
+
+
+async def test_a_loop_that_breaks_ends_the_server_with_its_error(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with a clean exit, which nobody would look into."""
+
+    def fail(_loop: RecognitionLoop) -> None:
+        raise RuntimeError("a fault was switched on")
+
+    monkeypatch.setattr(RecognitionLoop, "step", fail)
+    server = InferenceServer(InferenceConfig.from_env({"HARK_INFERENCE_ADDRESS": address}), [FakeEngine()])
+
+    with pytest.raises(RuntimeError, match="a fault was switched on"):
+        await asyncio.wait_for(asyncio.gather(server.run(), ask_for_a_stream(address)), PATIENCE_S)
+
+
+async def ask_for_a_stream(address: str) -> None:
+    """Something for the loop to do."""
+    _reader, writer = await ready_link(address)
+    writer.write(local.pack(encoder.encode([OpenStream(stream=0, options=StreamOptions())])))
+    await local.close(writer)
