@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from contextlib import AsyncExitStack
 
 import psycopg
 from websockets.exceptions import ConnectionClosed
@@ -108,6 +109,22 @@ async def test_a_killed_inference_process_costs_no_word(fake_server: Stack) -> N
     assert_well_formed(messages)
     assert messages[-1]["complete"]
     assert stored_text(fake_server, client.session) == " ".join(client.words)
+
+
+async def test_a_killed_inference_process_mixes_up_no_sessions(fake_server: Stack) -> None:
+    texts = [" ".join([word] * 5) for word in f"{FIRST} {SECOND}".split()]
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(open_stream(fake_server.ws_url)) for _ in texts]
+        await asyncio.gather(*(client.send(say(text, 1.0)) for client, text in zip(clients, texts, strict=True)))
+        await asyncio.gather(*(client.expect("speech_started") for client in clients))
+
+        fake_server.restart_inference()
+        await asyncio.gather(*(client.send(say(text)) for client, text in zip(clients, texts, strict=True)))
+        await asyncio.gather(*(client.finish() for client in clients))
+
+    assert [" ".join(client.words) for client in clients] == [f"{text} {text}" for text in texts]
+    for client in clients:
+        assert_well_formed(client.messages)
 
 
 async def test_what_a_vanished_client_said_is_stored(fake_server: Stack) -> None:
