@@ -19,12 +19,7 @@ from inference.client import StreamHandle
 from inference.messages import ConfigureStream
 from transcription import services
 from transcription.access import Listener, listener_of_scope
-from transcription.origins import refuse
-from transcription.protocol import CloseCode, PartialResult, serialise
-from transcription.recognizer import current_client
-from transcription.recorder import ANNOUNCE_PATIENCE_S, current_recorder, wait_stored
-from transcription.session import (
-    WINDOW_MS,
+from transcription.actions import (
     Action,
     CancelRecognition,
     Close,
@@ -32,12 +27,19 @@ from transcription.session import (
     EndRecognition,
     FinalizeRecognition,
     OpenRecognition,
-    Phase,
     RecordEnd,
     RecordFinal,
     RecordStart,
     Send,
     SendAudio,
+)
+from transcription.origins import refuse
+from transcription.protocol import CloseCode, PartialResult, serialise
+from transcription.recognizer import current_client
+from transcription.recorder import ANNOUNCE_PATIENCE_S, current_recorder, wait_stored
+from transcription.session import (
+    WINDOW_MS,
+    Phase,
     StreamSession,
 )
 

@@ -13,6 +13,21 @@ from msgspec import UNSET, UnsetType
 
 from inference import messages as link
 from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, to_ms
+from transcription.actions import (
+    Action,
+    CancelRecognition,
+    Close,
+    ConfigureRecognition,
+    EndRecognition,
+    FinalizeRecognition,
+    OpenRecognition,
+    RecordEnd,
+    RecordFinal,
+    RecordStart,
+    Send,
+    SendAudio,
+)
+from transcription.latency import Latency
 from transcription.protocol import (
     MAX_FRAME_BYTES,
     ClientMessage,
@@ -27,7 +42,6 @@ from transcription.protocol import (
     Pong,
     ProtocolError,
     Ready,
-    ServerMessage,
     SessionError,
     SessionWarning,
     SpeechEnded,
@@ -74,113 +88,6 @@ class Phase(Enum):
     OVER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    message: ServerMessage
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    code: CloseCode
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRecognition:
-    options: link.StreamOptions
-
-
-@dataclass(frozen=True, slots=True)
-class SendAudio:
-    """Whole frames in the stream's encoding."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigureRecognition:
-    """Only the given fields change."""
-
-    languages: tuple[str, ...] | UnsetType = UNSET
-    endpoint_ms: int | UnsetType = UNSET
-    max_segment_ms: int | UnsetType = UNSET
-    interim: bool | UnsetType = UNSET
-
-
-@dataclass(frozen=True, slots=True)
-class FinalizeRecognition:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class EndRecognition:
-    """Every final, then done."""
-
-
-@dataclass(frozen=True, slots=True)
-class CancelRecognition:
-    """No event is wanted any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStart:
-    model: str
-    language: str
-    metadata: dict[str, str | int | float | bool | None]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordFinal:
-    """Comes right before the `Send` of the same final: stored before it is announced."""
-
-    final: FinalResult
-
-
-@dataclass(frozen=True, slots=True)
-class RecordEnd:
-    """`status`: complete, incomplete or failed. latency: milliseconds."""
-
-    status: str
-    error_code: str
-    received_ms: int
-    transcribed_ms: int
-    silence_ms: int
-    gap_ms: int
-    latency: dict[str, float]
-
-
-Action = (
-    Send
-    | Close
-    | OpenRecognition
-    | SendAudio
-    | ConfigureRecognition
-    | FinalizeRecognition
-    | EndRecognition
-    | CancelRecognition
-    | RecordStart
-    | RecordFinal
-    | RecordEnd
-)
-
-
-@dataclass(slots=True)
-class Latency:
-    """What the listener waited, in milliseconds."""
-
-    first_audio_s: float | None = None
-    first_text_ms: float | None = None
-    final_queue_ms: list[float] = field(default_factory=list)
-    final_infer_ms: list[float] = field(default_factory=list)
-
-    def summary(self) -> dict[str, float]:
-        result = {} if self.first_text_ms is None else {"first_text_ms": round(self.first_text_ms, 1)}
-        if self.final_infer_ms:
-            result["final_queue_ms_max"] = round(max(self.final_queue_ms), 1)
-            result["final_infer_ms_max"] = round(max(self.final_infer_ms), 1)
-        return result
-
-
 @dataclass(slots=True)
 class StreamSession:
     """Args:
@@ -199,7 +106,6 @@ class StreamSession:
     checkpoint: link.Checkpoint = link.Checkpoint()
     num_frames: int = 0
     num_finals: int = 0
-    is_listening: bool = True
     latency: Latency = field(default_factory=Latency)
     _remainder: bytes = b""
     _has_warned_of_odd_bytes: bool = False
@@ -251,13 +157,11 @@ class StreamSession:
                 "unsupported_encoding",
                 f"The audio begins like {name}; expected bare {self.start.encoding} samples. Decode it and send those.",
             )
-        if self.latency.first_audio_s is None:
-            self.latency.first_audio_s = self.clock()
+        self.latency.heard_audio(self.clock())
         return actions + self._take_samples(payload)
 
     def on_disconnect(self) -> list[Action]:
         """The client is gone: what it said is recognised and stored all the same."""
-        self.is_listening = False
         if self.phase is Phase.WAITING:
             self.phase = Phase.OVER
             return []
@@ -471,7 +375,7 @@ class StreamSession:
         return [Send(SpeechEnded(at_ms=event.at_ms))]
 
     def _on_updated(self, event: link.TranscriptUpdated) -> list[Action]:
-        self._note_first_text(event.start_ms)
+        self.latency.sent_text(self.clock(), event.start_ms)
         return [
             Send(
                 PartialResult(
@@ -480,15 +384,9 @@ class StreamSession:
             )
         ]
 
-    def _note_first_text(self, start_ms: int) -> None:
-        if self.latency.first_text_ms is None and self.latency.first_audio_s is not None:
-            spoken_for_s = self.clock() - self.latency.first_audio_s
-            self.latency.first_text_ms = max(0.0, spoken_for_s * 1000 - start_ms)
-
     def _on_final(self, event: link.TranscriptFinal) -> list[Action]:
-        self._note_first_text(event.start_ms)
-        self.latency.final_queue_ms.append(event.timings.queue_ms)
-        self.latency.final_infer_ms.append(event.timings.infer_ms)
+        self.latency.sent_text(self.clock(), event.start_ms)
+        self.latency.sent_final(event.timings.queue_ms, event.timings.infer_ms)
         self.num_finals += 1
         words = [
             Word(text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence) for word in event.words

@@ -13,6 +13,20 @@ from msgspec import UNSET
 
 from inference import messages as link
 from inference.audio import to_samples
+from transcription.actions import (
+    Action,
+    CancelRecognition,
+    Close,
+    ConfigureRecognition,
+    EndRecognition,
+    FinalizeRecognition,
+    OpenRecognition,
+    RecordEnd,
+    RecordFinal,
+    RecordStart,
+    Send,
+    SendAudio,
+)
 from transcription.protocol import (
     MAX_FRAME_BYTES,
     CloseCode,
@@ -32,19 +46,7 @@ from transcription.session import (
     LAG_EVERY_S,
     LAG_MS,
     MAX_BAD_MESSAGES,
-    Action,
-    CancelRecognition,
-    Close,
-    ConfigureRecognition,
-    EndRecognition,
-    FinalizeRecognition,
-    OpenRecognition,
     Phase,
-    RecordEnd,
-    RecordFinal,
-    RecordStart,
-    Send,
-    SendAudio,
     StreamSession,
 )
 
