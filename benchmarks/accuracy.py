@@ -54,7 +54,8 @@ class Streamed:
     @property
     def num_broken_promises(self) -> int:
         """Partials that do not begin with what an earlier partial of the segment called stable."""
-        broken, stable = 0, {}
+        broken = 0
+        stable: dict[int, str] = {}
         for partial in self.partials:
             broken += not partial.text.startswith(stable.get(partial.segment, ""))
             stable[partial.segment] = partial.stable

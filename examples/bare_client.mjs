@@ -8,6 +8,7 @@ import { setTimeout } from "node:timers/promises";
 
 const CHUNK_BYTES = 3200; // 100 ms
 const [, , path, address = "ws://127.0.0.1:8000/stream"] = process.argv;
+if (!path) throw new Error("Give the recording: node examples/bare_client.mjs FILE [ADDRESS]");
 const content = readFileSync(path);
 const audio = content.toString("latin1", 0, 4) === "RIFF" ? content.subarray(content.indexOf("data") + 8) : content;
 const socket = new WebSocket(address);
