@@ -26,6 +26,13 @@ def validator(group: str) -> Draft202012Validator:
     return Draft202012Validator(schema | {"$ref": f"#/$defs/{group}"})
 
 
+def client_text(kind: str, fields: Message) -> str:
+    """A client's message as it is sent. A test that means to send something else sends bare text."""
+    message = {"type": kind} | fields
+    validator("client").validate(message)
+    return json.dumps(message)
+
+
 @dataclass
 class StreamClient:
     """`code`: the close code, once the server has closed."""
@@ -39,7 +46,7 @@ class StreamClient:
             await self.socket.send(audio[start : start + piece_bytes])
 
     async def tell(self, kind: str, **fields: Any) -> None:
-        await self.socket.send(json.dumps({"type": kind} | fields))
+        await self.socket.send(client_text(kind, fields))
 
     async def until(self, condition: Callable[[Message], bool]) -> Message:
         """Read on to the first message that fulfils `condition`."""

@@ -1,5 +1,6 @@
 """A real Chromium with a sound file as its microphone. Each test gets its own browser; a picture of every page is kept."""
 
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,10 @@ import numpy.typing as npt
 import pytest
 import soundfile
 import soxr
-from playwright.async_api import ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Error, Page, WebSocket, async_playwright
 
 from tests.stack import Stack
+from tests.stream_client import validator
 
 PROJECT_DIR = Path(__file__).parents[2]
 ARTIFACTS = PROJECT_DIR / "artifacts" / "browser"
@@ -62,6 +64,7 @@ class Browser:
     stack: AsyncExitStack
     pages: list[Page] = field(default_factory=list)
     script_errors: list[str] = field(default_factory=list)
+    foreign_messages: list[str] = field(default_factory=list)
 
     async def visit(self, visit: Visit) -> Page:
         page = await self.prepare(visit)
@@ -81,6 +84,7 @@ class Browser:
         )
         page.on("pageerror", self.note_error)
         page.on("console", self.note_console)
+        page.on("websocket", self.watch_socket)
         if visit.init_script:
             await page.add_init_script(visit.init_script)
         self.pages.append(page)
@@ -93,6 +97,15 @@ class Browser:
         # A refused handshake is written to the console by the browser itself; it is what some tests are about.
         if message.type == "error" and "WebSocket" not in message.text:
             self.script_errors.append(message.text)
+
+    def watch_socket(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda payload: self.note_message("client", payload))
+        socket.on("framereceived", lambda payload: self.note_message("server", payload))
+
+    def note_message(self, group: str, payload: str | bytes) -> None:
+        """Keep what the protocol's schema does not allow."""
+        if isinstance(payload, str) and not validator(group).is_valid(json.loads(payload)):
+            self.foreign_messages.append(f"{group}: {payload}")
 
     async def keep_pictures(self, name: str) -> None:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
@@ -123,6 +136,7 @@ async def browser(chromium: str, hark_server: Stack, request: pytest.FixtureRequ
         yield opened
         await opened.keep_pictures(re.sub(r"\W+", "-", request.node.name).strip("-"))
     assert opened.script_errors == [], "a script on the page failed"
+    assert opened.foreign_messages == [], "a message was not of the protocol"
 
 
 @pytest.fixture

@@ -192,3 +192,18 @@ async def test_a_recording_can_be_started_again_after_a_failure(browser: Browser
 async def test_failures_are_explained_in_chinese_on_the_chinese_page(browser: Browser) -> None:
     page = await record(browser, Visit(locale="zh-CN", width=390, height=844, colors="dark"))
     await expect_failure(page, "浏览器未允许使用麦克风")
+
+
+async def test_a_message_that_is_not_of_the_protocol_is_noticed_by_these_tests(browser: Browser) -> None:
+    page = await browser.visit(Visit())
+
+    await page.evaluate(
+        """() => new Promise((resolve) => {
+            const socket = new WebSocket(`ws://${location.host}/stream`);
+            socket.onopen = () => socket.send('{"type": "nonsense"}');
+            socket.onclose = resolve;
+        })"""
+    )
+
+    assert browser.foreign_messages == ['client: {"type": "nonsense"}']
+    browser.foreign_messages.clear()

@@ -18,7 +18,7 @@ from django.test import Client
 from asr_project.asgi import application
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
-from tests.stream_client import Message, assert_well_formed, validator
+from tests.stream_client import Message, assert_well_formed, client_text, validator
 from transcription import consumers, recorder, services
 from transcription.models import Segment, Session
 from transcription.recognizer import close_client
@@ -68,7 +68,7 @@ class Socket(WebsocketCommunicator):  # type: ignore[misc]  # channels publishes
             await self.send_to(bytes_data=pcm[start : start + 6_400])
 
     async def tell(self, kind: str, **fields: Any) -> None:
-        await self.send_to(text_data=json.dumps({"type": kind} | fields))
+        await self.send_to(text_data=client_text(kind, fields))
 
     async def read(self) -> Message | None:
         """The next message; None when the server has closed."""
