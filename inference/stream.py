@@ -34,6 +34,8 @@ PRE_ROLL_SAMPLES: Final = to_samples(600)
 FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
+MARGIN_SAMPLES: Final = to_samples(100)
+"""Speech is a little longer than voice activity says; times that are shown stay this close to it."""
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
 PROGRESS_SAMPLES: Final = to_samples(1000)
 
@@ -53,7 +55,8 @@ class Heard:
 
 @dataclass(slots=True)
 class Segment:
-    """Positions: `voiced_from` is where speech begins, after the pre-roll; `stepped` where the last step ended.
+    """Positions: speech lies in [`voiced_from`, `voiced_until`), what is recognised in [`start`, `end`), with silence around it;
+    `stepped` is where the last step ended.
 
     `end` is None while it is spoken. `number` is given when its first text leaves.
     """
@@ -62,9 +65,18 @@ class Segment:
     voiced_from: int
     languages: tuple[str, ...]
     end: int | None = None
+    voiced_until: int | None = None
     number: int | None = None
     stepped: int = 0
     from_finalize: bool = False
+
+    @property
+    def shown_ms(self) -> tuple[int, int | None]:
+        """When it was spoken, as far as voice activity can tell, a margin included."""
+        first = max(self.start, self.voiced_from - MARGIN_SAMPLES)
+        if self.end is None or self.voiced_until is None:
+            return to_ms(first), None
+        return to_ms(first), to_ms(min(self.end, self.voiced_until + MARGIN_SAMPLES))
 
 
 class AudioBuffer:
@@ -194,7 +206,7 @@ class Stream:
         self._finish_speech(position)
         if not self._closed or self._closed[-1].from_finalize:
             here = self._unclaimed()
-            self._closed.append(Segment(here, here, self.options.languages, end=here))
+            self._closed.append(Segment(here, here, self.options.languages, end=here, voiced_until=here))
         self._closed[-1].from_finalize = True
 
     def _settle_end(self) -> None:
@@ -247,7 +259,7 @@ class Stream:
                 segment=self._number(segment),
                 text=heard.text,
                 stable=heard.stable,
-                start_ms=to_ms(segment.start),
+                start_ms=segment.shown_ms[0],
                 end_ms=to_ms(segment.stepped),
                 timings=heard.timings,
             )
@@ -258,7 +270,7 @@ class Stream:
         segment = self._closed.popleft()
         assert segment.end is not None
         if heard.text or segment.number is not None or segment.from_finalize:
-            self.events.append(self._final(segment, segment.end, heard))
+            self.events.append(self._final(segment, heard))
             self.checkpoint = structs.replace(self.checkpoint, next_segment=self._next_number)
         self._count(segment.start, is_speech=False)
         self._count(segment.end, is_speech=True)
@@ -300,6 +312,7 @@ class Stream:
     def _close(self, end: int) -> None:
         assert self._open is not None
         self._open.end = end
+        self._open.voiced_until = end if self._is_voiced_now() else min(end, self._speech_end())
         self._closed.append(self._open)
         self._open = None
         self.events.append(SpeechEnded(stream=self.stream_id, at_ms=to_ms(self._speech_end())))
@@ -311,7 +324,7 @@ class Stream:
         assert segment is not None
         start = max(segment.start + STEP_SAMPLES, self._seen - CUT_SEARCH_SAMPLES)
         end = start + _quietest(self.buffer.read(start, self._seen))
-        segment.end = end
+        segment.end = segment.voiced_until = end
         self._closed.append(segment)
         self._adopt_options()
         self._open = Segment(end, end, self.options.languages)
@@ -362,23 +375,29 @@ class Stream:
             self._next_number += 1
         return segment.number
 
-    def _final(self, segment: Segment, end: int, heard: Heard) -> TranscriptFinal:
-        start_ms = to_ms(segment.start)
+    def _final(self, segment: Segment, heard: Heard) -> TranscriptFinal:
+        start_ms, end_ms = segment.shown_ms
+        assert end_ms is not None
         return TranscriptFinal(
             stream=self.stream_id,
             segment=self._number(segment),
             text=heard.text,
             start_ms=start_ms,
-            end_ms=to_ms(end),
+            end_ms=end_ms,
             language=heard.language,
             confidence=round(heard.confidence, 3),
             model=heard.model,
-            words=tuple(
-                structs.replace(word, start_ms=start_ms + word.start_ms, end_ms=start_ms + word.end_ms) for word in heard.words
-            ),
+            words=tuple(_placed(word, to_ms(segment.start), start_ms, end_ms) for word in heard.words),
             from_finalize=segment.from_finalize,
             timings=heard.timings,
         )
+
+
+def _placed(word: TimedWord, offset_ms: int, first_ms: int, last_ms: int) -> TimedWord:
+    """`word` moved by `offset_ms` and kept within [first_ms, last_ms]."""
+    start_ms = min(max(word.start_ms + offset_ms, first_ms), last_ms)
+    end_ms = min(max(word.end_ms + offset_ms, first_ms), last_ms)
+    return structs.replace(word, start_ms=start_ms, end_ms=end_ms)
 
 
 def _quietest(audio: np.ndarray) -> int:

@@ -1,7 +1,7 @@
 """A stream's book-keeping with scripted speech probabilities: no model, no clock."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise, repeat
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from inference.messages import (
     StreamDone,
     StreamOptions,
     StreamProgress,
+    TimedWord,
     Timings,
     TranscriptFinal,
     TranscriptUpdated,
@@ -126,11 +127,33 @@ def test_speech_starts_with_its_pre_roll_and_ends_after_the_endpoint() -> None:
 
     driver.hear(of_frames(120))
 
-    (final,) = driver.of(TranscriptFinal)
-    assert final.start_ms == to_ms(of_frames(40) - PRE_ROLL_SAMPLES)
-    assert to_ms(of_frames(70)) < final.end_ms <= to_ms(of_frames(70)) + 500
+    ((first, last),) = driver.windows
+    assert first == of_frames(40) - PRE_ROLL_SAMPLES
+    assert of_frames(70) < last <= of_frames(70) + to_samples(500)
     assert [event.at_ms for event in driver.of(SpeechStarted)] == [to_ms(of_frames(40))]
     assert [event.at_ms for event in driver.of(SpeechEnded)] == [to_ms(of_frames(70))]
+
+
+def test_a_final_shows_when_it_was_spoken_and_not_the_silence_around_it() -> None:
+    driver = a_driver((0.0, 40), (1.0, 30))
+    words = tuple(
+        TimedWord(text=text, start_ms=start_ms, end_ms=end_ms, confidence=1.0)
+        for text, start_ms, end_ms in (("first", 0, 900), ("last", 900, 2_000))
+    )
+
+    driver.push(of_frames(120))
+    driver.judge()
+    driver.stream.window()
+    driver.stream.complete(replace(heard(), words=words))
+    driver.collect()
+
+    (final,) = driver.of(TranscriptFinal)
+    assert (final.start_ms, final.end_ms) == (to_ms(of_frames(40)) - 100, to_ms(of_frames(70)) + 100)
+    window_start_ms = to_ms(of_frames(40) - PRE_ROLL_SAMPLES)
+    assert [(word.start_ms, word.end_ms) for word in final.words] == [
+        (final.start_ms, window_start_ms + 900),
+        (window_start_ms + 900, final.end_ms),
+    ]
 
 
 def test_speech_at_the_very_beginning_starts_at_zero() -> None:
