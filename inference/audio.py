@@ -21,6 +21,11 @@ def to_samples(duration_ms: int) -> int:
     return duration_ms * SAMPLES_PER_MS
 
 
+def rms(audio: np.ndarray) -> float:
+    """Level of float32 (num_samples,): its root mean square, 0 to 1."""
+    return float(np.sqrt(np.dot(audio, audio) / len(audio)))
+
+
 def decode_pcm(payload: bytes, encoding: Encoding, num_channels: int) -> np.ndarray:
     """Mono samples of `payload`.
 

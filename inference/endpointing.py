@@ -15,6 +15,7 @@ FRAME_MS: Final = FRAME_SAMPLES // SAMPLES_PER_MS
 START_PROB: Final = 0.5
 STAY_PROB: Final = 0.35
 MIN_SPEECH_FRAMES: Final = 3
+NEAR_FRAMES: Final = 600 // FRAME_MS
 
 
 class Turn(Enum):
@@ -29,7 +30,7 @@ class Turn(Enum):
 class Endpointer:
     """Counts frames from 0. `began` and `last_voiced` are frame numbers of the speech that is going on or just ended.
 
-    A candidate is a run of voiced frames that is still too short to be called speech.
+    A candidate is a run of voiced frames that is still too short, or too far away, to be called speech.
     """
 
     endpoint_ms: int
@@ -38,15 +39,23 @@ class Endpointer:
     last_voiced: int = 0
     is_speaking: bool = False
     _num_voiced: int = field(default=0)
+    _near_frame: int | None = field(default=None)
 
     @property
     def has_candidate(self) -> bool:
-        return self._num_voiced > 0 and not self.is_speaking
+        return self._num_voiced > 0 and self._is_near and not self.is_speaking
 
-    def push(self, prob: float) -> Turn:
-        """Take the next frame's speech probability."""
+    @property
+    def _is_near(self) -> bool:
+        """Whether something near was heard since shortly before the candidate began: the first sound may precede its voice."""
+        return self._near_frame is not None and self._near_frame >= self.began - NEAR_FRAMES
+
+    def push(self, prob: float, *, is_near: bool = True) -> Turn:
+        """Take the next frame's speech probability. `is_near`: it is loud enough to be meant for the microphone."""
         frame = self.num_frames
         self.num_frames += 1
+        if is_near:
+            self._near_frame = frame
         return self._while_speaking(frame, prob) if self.is_speaking else self._while_quiet(frame, prob)
 
     def _while_quiet(self, frame: int, prob: float) -> Turn:
@@ -57,7 +66,7 @@ class Endpointer:
             self.began = frame
         self._num_voiced += 1
         self.last_voiced = frame
-        if self._num_voiced < MIN_SPEECH_FRAMES:
+        if self._num_voiced < MIN_SPEECH_FRAMES or not self._is_near:
             return Turn.NONE
         self.is_speaking = True
         return Turn.BEGAN

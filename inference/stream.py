@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from msgspec import structs
 
-from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, to_ms, to_samples
+from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, rms, to_ms, to_samples
 from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
 from inference.messages import (
     AnyStreamEvent,
@@ -34,6 +34,8 @@ PRE_ROLL_SAMPLES: Final = to_samples(600)
 FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
+NEAR_RMS: Final = 0.00316
+"""-50 dBFS. The loudest 32 ms of speech into a microphone lie above; a talk in the next room, at its noise level, below."""
 MARGIN_SAMPLES: Final = to_samples(100)
 """Speech is a little longer than voice activity says; times that are shown stay this close to it."""
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
@@ -182,8 +184,7 @@ class Stream:
 
     def judge(self, prob: float) -> None:
         """Take the speech probability of `next_frame`."""
-        turn = self.endpointer.push(prob)
-        self.vad.is_speaking = self.endpointer.is_speaking or self.endpointer.has_candidate
+        turn = self.endpointer.push(prob, is_near=rms(self.next_frame()) >= NEAR_RMS)
         self._seen += FRAME_SAMPLES
         if turn is Turn.BEGAN:
             self._begin(self._frame_start(self.endpointer.began))

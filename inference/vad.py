@@ -1,7 +1,7 @@
 """Speech probability of 32 ms frames, all streams in one call. The network is Silero VAD; its state is the stream's.
 
-A frame without a signal worth hearing is not shown to the network: thousands of quiet microphones then cost nothing, and
-a far-away conversation at the level of a microphone's own noise is not written down.
+The network listens to the quiet before speech too, and judges a beginning worse without it; so only a stream that has been
+silent for a while is left out of the call: a muted microphone costs nothing.
 """
 
 import importlib.util
@@ -13,13 +13,16 @@ from typing import Final, Protocol
 import numpy as np
 import onnxruntime
 
-from inference.endpointing import FRAME_SAMPLES
+from inference.audio import rms
 from inference.errors import WeightsError
 
 CONTEXT_SAMPLES: Final = 64
 STATE_SHAPE: Final = (2, 1, 128)
-GATE_RMS: Final = 0.001
-"""-60 dBFS. Speech into a microphone begins louder; while it goes on, every frame is shown to the network."""
+SILENCE_RMS: Final = 1e-4
+"""-80 dBFS: a muted microphone, digital silence; no room is that quiet."""
+MAX_SILENT_FRAMES: Final = 31
+"""How much of a silence the network hears, about a second; then it stands still until it ends."""
+LOUD_RMS: Final = 0.001
 MODEL_FILE: Final = "silero_vad_16k_op15.onnx"
 
 
@@ -35,17 +38,17 @@ def _no_context() -> np.ndarray:
 class VadState:
     """Of one stream. recurrent: float32 (2, 1, 128); context: the last 64 samples of the frame before.
 
-    `is_speaking` is set by the stream: speech goes on, so a quiet frame is a pause in it.
+    num_silent: frames of silence up to now.
     """
 
     recurrent: np.ndarray = field(default_factory=_no_state)
     context: np.ndarray = field(default_factory=_no_context)
-    is_speaking: bool = False
+    num_silent: int = 0
 
-
-def is_audible(frame: np.ndarray) -> bool:
-    """Whether `frame`, float32 (512,), is louder than GATE_RMS."""
-    return float(np.dot(frame, frame)) >= GATE_RMS**2 * FRAME_SAMPLES
+    def must_hear(self, frame: np.ndarray) -> bool:
+        """Whether the network has to judge `frame`; counts silence."""
+        self.num_silent = self.num_silent + 1 if rms(frame) < SILENCE_RMS else 0
+        return self.num_silent <= MAX_SILENT_FRAMES
 
 
 class SpeechDetector(Protocol):
@@ -73,12 +76,9 @@ class SileroVad:
 
     def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
         probs = [0.0] * len(frames)
-        loud = [index for index, frame in enumerate(frames) if states[index].is_speaking or is_audible(frame)]
-        for index in set(range(len(frames))) - set(loud):
-            states[index].recurrent = _no_state()
-            states[index].context = frames[index][-CONTEXT_SAMPLES:]
-        if loud:
-            self._run([frames[index] for index in loud], [states[index] for index in loud], loud, probs)
+        heard = [index for index, (frame, state) in enumerate(zip(frames, states, strict=True)) if state.must_hear(frame)]
+        if heard:
+            self._run([frames[index] for index in heard], [states[index] for index in heard], heard, probs)
         return probs
 
     def _run(self, frames: list[np.ndarray], states: list[VadState], places: list[int], probs: list[float]) -> None:
@@ -95,4 +95,4 @@ class LevelVad:
     """Speech is whatever is loud. For the scripted engine, whose speech is a code and no voice."""
 
     def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        return [float(is_audible(frame)) for frame in frames]
+        return [float(rms(frame) >= LOUD_RMS) for frame in frames]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.endpointing import FRAME_MS, MIN_SPEECH_FRAMES, Endpointer, Turn
+from inference.endpointing import FRAME_MS, MIN_SPEECH_FRAMES, NEAR_FRAMES, Endpointer, Turn
 
 SPEECH, DIP, SILENCE = 0.9, 0.4, 0.05
 
@@ -74,3 +74,35 @@ def test_after_a_stop_speech_has_to_begin_anew() -> None:
 
     assert [endpointer.push(SPEECH) for _ in range(3)] == [Turn.NONE, Turn.NONE, Turn.BEGAN]
     assert endpointer.began == 5
+
+
+def test_speech_that_is_never_loud_never_begins() -> None:
+    endpointer = Endpointer(endpoint_ms=500)
+
+    turns = {endpointer.push(SPEECH, is_near=False) for _ in range(100)}
+
+    assert turns == {Turn.NONE}
+    assert not endpointer.has_candidate
+
+
+def test_speech_that_grows_loud_began_where_its_quiet_part_did() -> None:
+    endpointer = Endpointer(endpoint_ms=500)
+    for _ in range(5):
+        endpointer.push(0.0, is_near=False)
+
+    turns = [endpointer.push(SPEECH, is_near=frame == 6) for frame in range(10)]
+
+    assert turns.index(Turn.BEGAN) == 6
+    assert endpointer.began == 5
+
+
+@pytest.mark.parametrize(("num_between", "turn"), [(NEAR_FRAMES - 1, Turn.BEGAN), (NEAR_FRAMES + 1, Turn.NONE)])
+def test_a_loud_sound_shortly_before_the_voice_belongs_to_it(num_between: int, turn: Turn) -> None:
+    endpointer = Endpointer(endpoint_ms=500)
+    endpointer.push(0.1, is_near=True)
+    for _ in range(num_between):
+        endpointer.push(0.1, is_near=False)
+
+    turns = [endpointer.push(SPEECH, is_near=False) for _ in range(3)]
+
+    assert turns[-1] is turn

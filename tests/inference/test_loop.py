@@ -246,10 +246,10 @@ def test_a_fault_while_judging_fails_its_own_stream_only(bench: Bench, monkeypat
 
 
 def fails_for(broken: object, push: object) -> object:
-    def maybe_push(endpointer: object, prob: float) -> object:
+    def maybe_push(endpointer: object, prob: float, *, is_near: bool) -> object:
         if endpointer is broken:
             raise RuntimeError("a fault was switched on")
-        return push(endpointer, prob)  # type: ignore[operator]  # the method that is replaced
+        return push(endpointer, prob, is_near=is_near)  # type: ignore[operator]  # the method that is replaced
 
     return maybe_push
 

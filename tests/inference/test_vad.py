@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inference.endpointing import FRAME_SAMPLES, START_PROB
-from inference.vad import LevelVad, SileroVad, VadState
+from inference.vad import MAX_SILENT_FRAMES, SILENCE_RMS, LevelVad, SileroVad, VadState
 from tests.speech import clips
 
 FRAMES = 60
@@ -76,22 +76,37 @@ def test_digital_silence_costs_nothing(vad: SileroVad, monkeypatch: pytest.Monke
     monkeypatch.setattr(SileroVad, "_run", counting_run)
     speech, silence = clips()[0].audio[8_000 : 8_000 + FRAME_SAMPLES], np.zeros(FRAME_SAMPLES, dtype=np.float32)
 
-    probs = vad.probabilities([silence, speech, silence], [VadState(), VadState(), VadState()])
-    vad.probabilities([silence], [VadState()])
+    states = [VadState(), VadState(), VadState()]
+    for _ in range(MAX_SILENT_FRAMES):
+        vad.probabilities([silence, speech, silence], states)
+    calls.clear()
+
+    probs = vad.probabilities([silence, speech, silence], states)
+    vad.probabilities([silence], states[:1])
 
     assert calls == [1]
     assert (probs[0], probs[2]) == (0.0, 0.0)
 
 
-def test_speech_after_silence_is_judged_as_at_the_beginning(vad: SileroVad) -> None:
-    speech = clips()[1].audio
+def test_the_network_hears_the_quiet_before_speech(vad: SileroVad) -> None:
+    """A pause below the level of speech is shown to it, frame by frame."""
+    whisper = np.full(FRAME_SAMPLES, 2 * SILENCE_RMS, dtype=np.float32)
     state = VadState()
-    for _ in range(10):
+
+    assert all(state.must_hear(whisper) for _ in range(10 * MAX_SILENT_FRAMES))
+
+
+def after_silence(vad: SileroVad, num_frames: int, audio: np.ndarray) -> list[float]:
+    state = VadState()
+    for _ in range(num_frames):
         vad.probabilities([np.zeros(FRAME_SAMPLES, dtype=np.float32)], [state])
+    return [vad.probabilities([frame], [state])[0] for frame in frames_of(audio)]
 
-    probs = [vad.probabilities([frame], [state])[0] for frame in frames_of(speech)]
 
-    np.testing.assert_allclose(probs, judged_alone(vad, speech), atol=1e-4)
+def test_an_hour_of_silence_is_as_a_second_of_it(vad: SileroVad) -> None:
+    speech = clips()[1].audio
+
+    np.testing.assert_allclose(after_silence(vad, 3600 * 31, speech), after_silence(vad, MAX_SILENT_FRAMES, speech), atol=1e-4)
 
 
 def test_the_level_detector_hears_what_is_loud() -> None:

@@ -25,6 +25,8 @@ from inference.messages import ModelInfo
 
 MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
 PADDING_SAMPLES = SAMPLE_RATE_HZ // 2
+MULTILINGUAL_FINAL_PADDING_SAMPLES = 8 * SAMPLE_RATE_HZ
+"""Zeros that are really encoded behind a final where the model knows many languages, and most of them less well."""
 BORROWED_FRAMES = MAX_WINDOW_SAMPLES // SAMPLES_PER_ENCODER_FRAME
 MIN_TOKENS = 10
 MAX_TOKENS_PER_S = 14
@@ -51,9 +53,9 @@ class WhisperState:
         self.num_stable = 0
 
 
-def padded(audio: np.ndarray) -> np.ndarray:
-    """`audio` with PADDING_SAMPLES of silence behind it, rounded up to whole encoder frames, at most 30 s."""
-    num_samples = min(len(audio) + PADDING_SAMPLES, MAX_WINDOW_SAMPLES)
+def padded(audio: np.ndarray, num_padding: int) -> np.ndarray:
+    """`audio` with `num_padding` samples of silence behind it, rounded up to whole encoder frames, at most 30 s."""
+    num_samples = min(len(audio) + num_padding, MAX_WINDOW_SAMPLES)
     num_samples += -num_samples % SAMPLES_PER_ENCODER_FRAME
     result = np.zeros(num_samples, dtype=np.float32)
     result[: len(audio)] = audio[:num_samples]
@@ -72,6 +74,7 @@ class WhisperEngine:
         self.precision = precision
         self.num_borrowed = num_borrowed
         self.vocabulary = Vocabulary(files.folder)
+        self.num_final_padding = MULTILINGUAL_FINAL_PADDING_SAMPLES if self.vocabulary.is_multilingual else PADDING_SAMPLES
         self.info = ModelInfo(
             name=files.name, engine="whisper", languages=self.vocabulary.tags, multilingual=self.vocabulary.is_multilingual
         )
@@ -105,7 +108,9 @@ class WhisperEngine:
     @torch.inference_mode()
     def step(self, batch: Sequence[Window[WhisperState]]) -> list[Hypothesis]:
         """1. encode all windows, 2. settle each row's language, 3. write, 4. turn tokens into words with times."""
-        encoded, num_frames = self._encode([padded(window.audio) for window in batch])
+        encoded, num_frames = self._encode(
+            [padded(window.audio, self.num_final_padding if window.is_final else PADDING_SAMPLES) for window in batch]
+        )
         audio = self.network.listen(encoded, num_frames, self.silence, self.num_borrowed)
         self._settle_languages(batch, audio)
         rows = self.writer.write(audio, num_frames.tolist(), [self._task(window) for window in batch])

@@ -8,7 +8,7 @@ import torch
 
 from inference.engines import registry
 from inference.engines.whisper.decoding import MAX_REPEATS, Row, Task, repeated_tail, restarted_tail
-from inference.engines.whisper.engine import BORROWED_FRAMES, WhisperEngine, padded
+from inference.engines.whisper.engine import BORROWED_FRAMES, PADDING_SAMPLES, WhisperEngine, padded
 from tests.speech import Clip, clips
 
 
@@ -52,7 +52,7 @@ def engine() -> WhisperEngine:
 
 @torch.inference_mode()
 def write(engine: WhisperEngine, spoken: Sequence[Clip], tasks: Sequence[Task]) -> list[Row]:
-    encoded, num_frames = engine._encode([padded(clip.audio) for clip in spoken])
+    encoded, num_frames = engine._encode([padded(clip.audio, PADDING_SAMPLES) for clip in spoken])
     audio = engine.network.listen(encoded, num_frames, engine.silence, BORROWED_FRAMES)
     return engine.writer.write(audio, num_frames.tolist(), tasks)
 

@@ -9,7 +9,14 @@ import torch
 from inference.audio import SAMPLE_RATE_HZ
 from inference.engines import registry
 from inference.engines.base import Hypothesis, Window
-from inference.engines.whisper.engine import MAX_WINDOW_SAMPLES, WhisperEngine, WhisperState, choose_precision, padded
+from inference.engines.whisper.engine import (
+    MAX_WINDOW_SAMPLES,
+    PADDING_SAMPLES,
+    WhisperEngine,
+    WhisperState,
+    choose_precision,
+    padded,
+)
 from tests.speech import Clip, clips, spoken_words
 
 SIMPLIFIED = str.maketrans("麼會這樣", "么会这样")
@@ -112,7 +119,7 @@ def test_a_window_of_twenty_nine_seconds_is_heard_to_its_end(engine: WhisperEngi
 
 
 def test_a_window_over_thirty_seconds_is_cut_there() -> None:
-    assert len(padded(np.zeros(40 * SAMPLE_RATE_HZ, dtype=np.float32))) == MAX_WINDOW_SAMPLES
+    assert len(padded(np.zeros(40 * SAMPLE_RATE_HZ, dtype=np.float32), PADDING_SAMPLES)) == MAX_WINDOW_SAMPLES
 
 
 def test_stable_text_only_grows_and_leads_every_later_text(engine: WhisperEngine) -> None:
