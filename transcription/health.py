@@ -129,9 +129,12 @@ async def applied_migrations() -> frozenset[tuple[str, str]]:
         port=place["PORT"] or None,
         **place["OPTIONS"],
     )
-    async with await connecting as connection:
+    connection = await connecting
+    try:
         cursor = await connection.execute("SELECT app, name FROM django_migrations")
         return frozenset([(app, name) async for app, name in cursor])
+    finally:
+        connection.pgconn.finish()  # at once: a polite close waits, and can be cancelled in its turn when the loop ends
 
 
 @cache
