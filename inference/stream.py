@@ -66,6 +66,7 @@ class Segment:
     start: int
     voiced_from: int
     languages: tuple[str, ...]
+    hotwords: tuple[str, ...] = ()
     end: int | None = None
     voiced_until: int | None = None
     number: int | None = None
@@ -248,6 +249,12 @@ class Stream:
         segment.stepped = end
         return self.buffer.read(segment.start, end), segment.languages
 
+    @property
+    def hotwords(self) -> tuple[str, ...]:
+        """Of the segment to be recognised now."""
+        segment = self._closed[0] if self._closed else self._open
+        return () if segment is None else segment.hotwords
+
     def update(self, heard: Heard) -> None:
         """Text of the open segment."""
         segment = self._open
@@ -307,7 +314,7 @@ class Stream:
     def _begin(self, speech_start: int) -> None:
         self._adopt_options()
         start = max(self._unclaimed(), self.buffer.first, speech_start - PRE_ROLL_SAMPLES)
-        self._open = Segment(start, speech_start, self.options.languages)
+        self._open = Segment(start, speech_start, self.options.languages, self.options.hotwords)
         self.events.append(SpeechStarted(stream=self.stream_id, at_ms=to_ms(speech_start)))
 
     def _close(self, end: int) -> None:
@@ -328,7 +335,7 @@ class Stream:
         segment.end = segment.voiced_until = end
         self._closed.append(segment)
         self._adopt_options()
-        self._open = Segment(end, end, self.options.languages)
+        self._open = Segment(end, end, self.options.languages, self.options.hotwords)
 
     def _finish_speech(self, position: int) -> None:
         """End the speech that is going on, with all that came before `position`, candidates too short for speech included."""

@@ -30,13 +30,15 @@ class Window(Generic[StateT]):
     """One row of a batch: the segment that a stream is in, from its first sample to now.
 
     audio: float32 (num_samples,), mono, 16 kHz, in [-1, 1]. `is_final`: the segment is over; the engine forgets it
-    after the step. `languages`: empty: any; one: fixed; several: one of them.
+    after the step. `languages`: empty: any; one: fixed; several: one of them. `hotwords`: names and rare words that the
+    listener expects; an engine that cannot use them ignores them.
     """
 
     state: StateT
     audio: np.ndarray
     languages: tuple[str, ...]
     is_final: bool
+    hotwords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Source of the idea of a draft: Leviathan et al. 2023, "Fast Inference from Trans
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,13 @@ RESTART_TOKENS = 4
 SAME_PLACE_FRAMES = 25
 
 
+class Chooser(Protocol):
+    """Picks the next token of a row where that is not simply the likeliest."""
+
+    def choose(self, log_probs: Tensor, written: Sequence[int]) -> int:
+        """Of one place, given the row's text so far. log_probs: float32 (tokens,), not to be changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What to write for one window. Tokens only; `max_tokens` counts the text, prefix and draft included."""
@@ -31,6 +39,10 @@ class Task:
     prefix: tuple[int, ...]
     draft: tuple[int, ...]
     max_tokens: int
+    chooser: Chooser | None = None
+
+    def choice(self, likeliest: int, log_probs: Tensor, written: Sequence[int]) -> int:
+        return likeliest if self.chooser is None else self.chooser.choose(log_probs, written)
 
 
 @dataclass(slots=True)
@@ -145,9 +157,9 @@ class Writer:
         """
         choices = log_probs.argmax(dim=-1).tolist()
         guesses = (*row.task.prefix, *row.task.draft)
-        for place, choice in enumerate(choices):
+        for place, likeliest in enumerate(choices):
             is_forced = place < len(row.task.prefix)
-            token = guesses[place] if is_forced else choice
+            token = guesses[place] if is_forced else row.task.choice(likeliest, log_probs[place], row.tokens)
             self._append(row, token, float(log_probs[place, token]), attention[:, place])
             if row.is_done or (place < len(guesses) and token != guesses[place]):
                 return
@@ -160,7 +172,8 @@ class Writer:
         chosen = log_probs.max(dim=-1)
         aligned = self._alignment(attention)
         for index, row in enumerate(rows):
-            self._append(row, int(chosen.indices[index]), float(chosen.values[index]), aligned[index, :, 0])
+            token = row.task.choice(int(chosen.indices[index]), log_probs[index], row.tokens)
+            self._append(row, token, float(log_probs[index, token]), aligned[index, :, 0])
 
     def _append(self, row: Row, token: int, log_prob: float, attention: np.ndarray) -> None:
         row.log_probs.append(log_prob)
