@@ -14,8 +14,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 @dataclass(frozen=True, slots=True)
 class InferenceConfig:
-    """address: `unix:/path` or `tcp:host:port`. models: names in the registry, the first one that fits a stream serves
-    it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine step.
+    """address: `unix:/path` or `tcp:host:port`, where this process listens. models: names in the registry, the first one that
+    fits a stream serves it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine
+    step.
     """
 
     address: str
@@ -43,7 +44,17 @@ class InferenceConfig:
         )
 
 
+def split_addresses(text: str) -> tuple[str, ...]:
+    """The inference processes that a web process uses: their addresses, with commas between. Nothing is checked here."""
+    return tuple(address.strip() for address in text.split(",") if address.strip())
+
+
 def _address(text: str) -> str:
+    if "," in text:
+        raise ConfigError(
+            f"HARK_INFERENCE_ADDRESS is {text!r}; expected one address: an inference process listens on its own, "
+            "only the web side is told all of them."
+        )
     kind, _, rest = text.partition(":")
     if kind == "unix" and rest:
         return text

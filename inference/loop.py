@@ -19,6 +19,7 @@ from msgspec import UNSET, UnsetType, structs
 from inference.batching import Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, StepError, UnknownModelError, UnsupportedLanguageError
+from inference.load import Pulse
 from inference.messages import (
     AnyRequest,
     AnyStreamEvent,
@@ -77,6 +78,7 @@ class RecognitionLoop:
         self.deliver = deliver
         self.max_streams = max_streams
         self.max_batch = max_batch
+        self.pulse = Pulse()
         self.clients: dict[tuple[int, int], _Client] = {}
         self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
         self._wake = threading.Condition()
@@ -120,9 +122,10 @@ class RecognitionLoop:
 
     def take(self, *, wait: bool) -> None:
         """Carry out all requests that have come; with `wait` there is nothing else to do until one comes."""
+        self.pulse.begin_pass()
         with self._wake:
-            while wait and not self._inbox and not self._is_stopping:
-                self._wake.wait()
+            if wait:
+                self._rest()
             items = list(self._inbox)
             self._inbox.clear()
         for link_id, requests in items:
@@ -131,6 +134,11 @@ class RecognitionLoop:
                 continue
             for request in requests:
                 self._carry_out(link_id, request)
+
+    def _rest(self) -> None:
+        with self.pulse.resting():
+            while not self._inbox and not self._is_stopping:
+                self._wake.wait()
 
     def _carry_out(self, link_id: int, request: AnyRequest) -> None:
         key = (link_id, request.stream)
@@ -328,10 +336,7 @@ def _sparing_others(stream: Stream) -> Iterator[None]:
 
 def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
     """Whether a model can hear all of `languages`; none given means that it must detect the language."""
-    wanted = set(languages)
-    if not wanted:
-        return info.multilingual
-    return not info.languages or wanted <= set(info.languages)
+    return info.can_serve(languages)
 
 
 def _failure(stream_id: int, err: InferenceError) -> StreamFailed:

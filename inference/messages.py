@@ -7,6 +7,7 @@ Stream identifiers are chosen by the web process and are unique on one link conn
 the stream's first sample.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -98,6 +99,13 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...]
     multilingual: bool
 
+    def can_serve(self, languages: Iterable[str]) -> bool:
+        """Whether it can hear all of `languages`; none given means that it must detect the language."""
+        wanted = set(languages)
+        if not wanted:
+            return self.multilingual
+        return not self.languages or wanted <= set(self.languages)
+
 
 class Event(Struct, frozen=True, tag_field="t", kw_only=True):
     """From inference to web."""
@@ -110,6 +118,21 @@ class WorkerStatus(Event, frozen=True, tag="status", kw_only=True):
     is_ready: bool
     models: tuple[ModelInfo, ...] = ()
     detail: str = ""
+
+
+class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
+    """Sent when a link opens and once a second from then on, so it is the sign of life too.
+
+    busy: share of the last seconds that the recognition thread did not rest, 0 to 1. queue_ms: how long results of the
+    last second waited for their batch, on average. stalled_ms: how long ago the recognition thread began its present pass
+    over the streams; 0 while it rests. is_full: the next stream would be refused.
+    """
+
+    num_streams: int = 0
+    busy: float = 0.0
+    queue_ms: float = 0.0
+    stalled_ms: int = 0
+    is_full: bool = False
 
 
 class StreamEvent(Event, frozen=True, kw_only=True):
@@ -192,7 +215,7 @@ AnyRequest = OpenStream | AudioChunk | ConfigureStream | FinalizeStream | EndStr
 AnyStreamEvent = (
     StreamOpened | StreamFailed | SpeechStarted | SpeechEnded | TranscriptUpdated | TranscriptFinal | StreamProgress | StreamDone
 )
-AnyEvent = WorkerStatus | AnyStreamEvent
+AnyEvent = WorkerStatus | WorkerLoad | AnyStreamEvent
 
 request_decoder = msgspec.msgpack.Decoder(list[AnyRequest])
 event_decoder = msgspec.msgpack.Decoder(list[AnyEvent])

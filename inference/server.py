@@ -1,7 +1,12 @@
-"""The inference process: links in, the recognition loop on its own thread, signals, and an orderly end."""
+"""The inference process: links in, the recognition loop on its own thread, signals, and an orderly end.
+
+Once a second it tells every link its load, which is its sign of life too. A process whose recognition thread hangs ends
+itself: the web processes then take their streams elsewhere, and whoever started it starts it again.
+"""
 
 import asyncio
 import contextlib
+import faulthandler
 import itertools
 import logging
 import os
@@ -9,18 +14,21 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from inference.config import InferenceConfig
 from inference.engines.base import Engine
 from inference.link import local
+from inference.load import LoadMeter
 from inference.loop import RecognitionLoop
-from inference.messages import AnyEvent, AnyStreamEvent, WorkerStatus, encoder, request_decoder
+from inference.messages import AnyEvent, AnyStreamEvent, WorkerLoad, WorkerStatus, encoder, request_decoder
 from inference.vad import LevelVad, SileroVad, SpeechDetector
 
 logger = logging.getLogger(__name__)
 
 CreateEngine = Callable[[str], Engine[Any]]
+REPORT_EVERY_S: Final = 1.0
+EXIT_STUCK: Final = 4
 
 
 class InferenceServer:
@@ -32,12 +40,14 @@ class InferenceServer:
         self.config = config
         self.engines = engines
         self.status = WorkerStatus(node=f"{socket.gethostname()}:{os.getpid()}", is_ready=False, detail="Models are loading.")
+        self.load = WorkerLoad()
         self.failure: Exception | None = None
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._link_ids = itertools.count()
         self._stopping = asyncio.Event()
         self._events = asyncio.get_running_loop()
         self._recognition: RecognitionLoop | None = None
+        self._meter: LoadMeter | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until loading or recognition fails; whatever failed is raised here.
@@ -51,8 +61,11 @@ class InferenceServer:
         server = await local.listen(self.config.address, self._serve_link)
         thread = threading.Thread(target=self._recognise, name="recognition")
         thread.start()
+        reporting = self._events.create_task(self._report(), name="load-report")
+        reporting.add_done_callback(self._stop_if_broken)
         logger.info("listening on %s", self.config.address)
         await self._stopping.wait()
+        reporting.cancel()
         await self._shut_down(server, thread)
         if self.failure is not None:
             raise self.failure
@@ -70,7 +83,7 @@ class InferenceServer:
     async def _serve_link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link_id = next(self._link_ids)
         self._writers[link_id] = writer
-        self._write(link_id, [self.status])
+        self._write(link_id, [self.status, self.load])
         try:
             while (body := await local.read_frame(reader)) is not None:
                 if self._recognition is not None:
@@ -88,10 +101,31 @@ class InferenceServer:
         if writer is not None and not writer.is_closing():
             writer.write(local.pack(encoder.encode(events)))
 
-    def _announce(self, status: WorkerStatus) -> None:
-        self.status = status
+    def _announce(self, event: WorkerStatus | WorkerLoad) -> None:
         for link_id in self._writers:
-            self._write(link_id, [status])
+            self._write(link_id, [event])
+
+    async def _report(self) -> None:
+        while True:
+            self._check_pulse()
+            self._announce(self.load)
+            await asyncio.sleep(REPORT_EVERY_S)
+
+    def _check_pulse(self) -> None:
+        """Measure the load; end the process if its recognition thread will do no more work: no thread can be ended alone."""
+        if self._recognition is None or self._meter is None:
+            return
+        self.load = self._meter.report(len(self._recognition.clients))
+        if self._recognition.pulse.is_stuck:
+            logger.critical("the recognition thread has hung for %d ms; ending this process", self.load.stalled_ms)
+            faulthandler.dump_traceback()
+            os._exit(EXIT_STUCK)
+
+    def _stop_if_broken(self, reporting: asyncio.Task[None]) -> None:
+        """Without reports the web processes would take this one for dead."""
+        if not reporting.cancelled() and isinstance(err := reporting.exception(), Exception):
+            self.failure = err
+            self._stopping.set()
 
     # Recognition, on its own thread
 
@@ -123,13 +157,17 @@ class InferenceServer:
 
     def _become_ready(self, loop: RecognitionLoop) -> None:
         self._recognition = loop
+        self._meter = LoadMeter(loop.pulse, self.config.max_streams)
         if self._stopping.is_set():
             loop.stop()
         models = tuple(engine.info for engine in self.engines)
-        self._announce(WorkerStatus(node=self.status.node, is_ready=True, models=models))
+        self.status = WorkerStatus(node=self.status.node, is_ready=True, models=models)
+        self._announce(self.status)
         logger.info("ready: %s", ", ".join(info.name for info in models))
 
     def _deliver(self, link_id: int, events: list[AnyStreamEvent]) -> None:
+        if self._recognition is not None:
+            self._recognition.pulse.delivered(events)
         self._on_events(self._write, link_id, events)
 
     def _on_events(self, function: Callable[..., object], *args: object) -> None:

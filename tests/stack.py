@@ -37,6 +37,7 @@ class Stack:
     folder: Path
     environment: dict[str, str]
     port: int
+    num_inference: int = 1
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -53,16 +54,18 @@ class Stack:
 
     @property
     def inference_pid(self) -> int:
-        return self.processes["inference"].pid
+        return self.processes["inference-0"].pid
 
     def start(self) -> None:
-        self.start_inference()
+        for number in range(self.num_inference):
+            self.start_inference(number)
         assert self.spawn(topology.preparation(self.environment)).wait(timeout=60) == 0, self.logs()
         self.start_web()
         self.wait_until_ready()
 
-    def start_inference(self) -> None:
-        self.spawn(topology.inference(self.environment))
+    def start_inference(self, number: int = 0) -> None:
+        address = self.environment["HARK_INFERENCE_ADDRESS"].split(",")[number]
+        self.spawn(topology.inference(self.environment, topology.InferenceProcess(number, address)))
 
     def start_web(self) -> None:
         self.spawn(topology.web(self.environment, HOST, self.port))
@@ -81,9 +84,9 @@ class Stack:
         process.send_signal(number)
         return process.wait(timeout=STOP_WITHIN_S)
 
-    def kill_inference(self) -> None:
+    def kill_inference(self, number: int = 0) -> None:
         """As the kernel does when memory runs out: no farewell."""
-        self.signal("inference", signal.SIGKILL)
+        self.signal(f"inference-{number}", signal.SIGKILL)
 
     def restart_inference(self) -> None:
         self.kill_inference()
@@ -141,7 +144,7 @@ def own_database() -> Iterator[str]:
 
 
 @contextmanager
-def running_stack(folder: Path, **settings: str) -> Iterator[Stack]:
+def running_stack(folder: Path, num_inference: int = 1, **settings: str) -> Iterator[Stack]:
     """A stack with an empty database that answers /readyz."""
     (folder / "var").mkdir(parents=True)
     with own_database() as database_url:
@@ -149,11 +152,11 @@ def running_stack(folder: Path, **settings: str) -> Iterator[Stack]:
         environment |= {
             "DATABASE_URL": database_url,
             "HARK_VAR_DIR": str(folder / "var"),
-            "HARK_INFERENCE_ADDRESS": f"unix:{folder / 'i.sock'}",
+            "HARK_INFERENCE_ADDRESS": ",".join(f"unix:{folder / f'i{number}.sock'}" for number in range(num_inference)),
             "HARK_ANONYMOUS": "loopback",
             "DJANGO_SETTINGS_MODULE": "asr_project.settings",
         }
-        stack = Stack(folder, environment | settings, free_port())
+        stack = Stack(folder, environment | settings, free_port(), num_inference)
         try:
             stack.start()
             yield stack

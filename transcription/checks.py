@@ -11,6 +11,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
+from inference.config import split_addresses
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", "testserver"})
 UNIX_ADDRESS = re.compile(r"unix:/.+")
 TCP_ADDRESS = re.compile(r"tcp:(?P<host>[^\s:/\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
@@ -34,15 +36,17 @@ def check_anonymous(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
 
 def check_inference_address(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    problem = inference_address_problem(settings.HARK_INFERENCE_ADDRESS)
-    if not problem:
-        return []
+    """The first address that cannot be used."""
+    addresses = split_addresses(settings.HARK_INFERENCE_ADDRESS)
+    problems = [(address, problem) for address in addresses or [""] if (problem := inference_address_problem(address))]
     return [
         Error(
-            f"HARK_INFERENCE_ADDRESS is {settings.HARK_INFERENCE_ADDRESS!r}: {problem}",
-            hint="Expected unix:/path/to/socket or tcp:host:port, the same as the inference process listens on.",
+            f"HARK_INFERENCE_ADDRESS holds {address!r}: {problem}",
+            hint="Expected unix:/path/to/socket or tcp:host:port, the same as the inference process listens on; several with "
+            "commas between.",
             id="hark.E001",
         )
+        for address, problem in problems[:1]
     ]
 
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 TIMEOUT_S = 1.5
 UNREACHABLE = "PostgreSQL does not answer. Check that it runs and that DATABASE_URL is right."
 UNKNOWN_MIGRATIONS = "Not known while the database does not answer."
-COLD = "No warm model: the inference process does not answer or is still loading. Its log says more."
+COLD = "No warm model: no inference process answers, or all are still loading or held up. Their log says more."
 
 # The event loop holds its tasks weakly.
 given_up: set[asyncio.Task[Any]] = set()
@@ -53,11 +53,18 @@ async def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 async def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 when a session could start now; else 503 with a sentence for each check that failed."""
+    """200 when a session could start now; else 503 with a sentence for each check that failed.
+
+    One inference process that is ready is enough; `inference` tells of each.
+    """
     model, (database, migrations) = await asyncio.gather(check_model(), shared_database_check())
     checks = {"model": model, "database": database, "migrations": migrations}
     is_ready = all(check.ok for check in checks.values())
-    body = {"status": "ready" if is_ready else "not_ready", "checks": to_builtins(checks)}
+    body = {
+        "status": "ready" if is_ready else "not_ready",
+        "checks": to_builtins(checks),
+        "inference": recognizer.worker_readiness(),
+    }
     return JsonResponse(body, status=200 if is_ready else 503)
 
 

@@ -1,4 +1,4 @@
-"""The web process's door to recognition: one link to the inference process for each event loop."""
+"""The web process's door to recognition: a client of the inference processes for each event loop."""
 
 import asyncio
 from weakref import WeakKeyDictionary
@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from inference.client import InferenceClient
+from inference.config import split_addresses
 from inference.messages import WorkerStatus
 
 STATUS_PATIENCE_S = 0.8
@@ -17,17 +18,22 @@ def current_client() -> InferenceClient:
     """The client of the running event loop, made at the first call."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = InferenceClient(settings.HARK_INFERENCE_ADDRESS)
+        _clients[loop] = InferenceClient(*split_addresses(settings.HARK_INFERENCE_ADDRESS))
     return _clients[loop]
 
 
 async def current_status() -> WorkerStatus:
-    """What the inference process last said of itself. Never raises; returns within a second."""
+    """What the inference processes last said of themselves, as of one. Never raises; returns within a second."""
     return await current_client().heard_status(STATUS_PATIENCE_S)
 
 
+def worker_readiness() -> dict[str, bool]:
+    """Whether each inference process would take a stream now, by its name."""
+    return {link.name: link.can_take for link in current_client().workers}
+
+
 async def close_client() -> None:
-    """Close the running loop's link, if it has one."""
+    """Close the running loop's client, if it has one."""
     client = _clients.pop(asyncio.get_running_loop(), None)
     if client is not None:
         await client.close()

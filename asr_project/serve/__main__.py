@@ -13,6 +13,7 @@ from typing import IO
 from django.core.exceptions import ImproperlyConfigured
 
 from asr_project.serve import topology
+from asr_project.serve.capacity import this_machine
 from asr_project.serve.child import StopRequested
 from asr_project.serve.config import ServeConfig
 from asr_project.serve.console import Console
@@ -114,11 +115,12 @@ def require_free_port(host: str, port: int) -> None:
 def start_everything(supervisor: Supervisor, console: Console, config: ServeConfig) -> None:
     """Returns some seconds after "ready". Inference comes first: its weights load while the database starts."""
     console.say(f"Starting; data is kept in {config.var_dir}.")
-    address = {"HARK_INFERENCE_ADDRESS": topology.inference_address(config)}
-    supervisor.start(topology.inference(config.inherited | address))
+    processes = topology.inference_processes(config, this_machine(config.inherited.get("CUDA_VISIBLE_DEVICES")))
+    for process in processes:
+        supervisor.start(topology.inference(config.inherited, process))
     wanted = ServiceUrls(config.database_url, config.redis_url)
     urls = start_services(supervisor, console, config.var_dir, wanted, SERVING_OPTIONS)
-    settings = topology.hark_settings(config, urls, ensure_secret_key(config.var_dir)) | address
+    settings = topology.hark_settings(config, urls, ensure_secret_key(config.var_dir), processes)
     write_settings(config.var_dir / "serve.env", settings)
     environment = config.inherited | settings
     prepare(supervisor, console, environment)

@@ -1,4 +1,4 @@
-"""One supervised process: start, relay its output, notice its end, signal it.
+"""One supervised process: start, relay its output, notice its end or its silence, signal it.
 
 A child leads its own session, so the terminal's Ctrl-C never reaches it, and on Linux the kernel signals it when the
 supervisor dies, however that happens. Its whole process group is killed once its leader has ended.
@@ -23,6 +23,8 @@ from asr_project.serve.console import Console
 
 PR_SET_PDEATHSIG = 1
 LAST_OUTPUT_WAIT_S = 1.0
+LOOK_EVERY_S = 3.0
+MAX_SILENT_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class ChildSpec:
         log_path: file for its output; None relays it to the console.
         account: whom it runs as; None for the supervisor's own.
         advice: what to do when it cannot start, for the end of an error sentence.
+        is_silent: whether it hangs; may block, and is asked on a thread of its own. One that is silent for three looks is killed.
     """
 
     name: str
@@ -47,6 +50,7 @@ class ChildSpec:
     log_path: Path | None = None
     account: Account | None = None
     advice: str = ""
+    is_silent: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,10 @@ class Child:
         """
         process = self._spawn()
         self.pid = process.pid
-        threading.Thread(
-            target=self._watch, args=(process, time.monotonic()), name=f"watch-{self.spec.name}", daemon=True
-        ).start()
+        has_ended = threading.Event()
+        self._on_thread("watch", self._watch, process, time.monotonic(), has_ended)
+        if self.spec.is_silent is not None:
+            self._on_thread("guard", self._guard, self.spec.is_silent, has_ended)
 
     def send(self, signal_number: signal.Signals) -> None:
         with self._lock:
@@ -144,15 +149,29 @@ class Child:
             if log:
                 log.close()
 
-    def _watch(self, process: subprocess.Popen[bytes], started_s: float) -> None:
-        reader = threading.Thread(target=self._relay, args=(process.stdout,), name=f"relay-{self.spec.name}", daemon=True)
-        reader.start()
+    def _on_thread(self, task: str, target: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, name=f"{task}-{self.spec.name}", daemon=True)
+        thread.start()
+        return thread
+
+    def _guard(self, is_silent: Callable[[], bool], has_ended: threading.Event) -> None:
+        """Kill the process when it hangs; its end is then handled like any other."""
+        num_silent = 0
+        while num_silent < MAX_SILENT_LOOKS and not has_ended.wait(LOOK_EVERY_S):
+            num_silent = num_silent + 1 if is_silent() else 0
+        if not has_ended.is_set():
+            self._console.say(f"{self.spec.name} does not answer any more and is killed.")
+            self.kill()
+
+    def _watch(self, process: subprocess.Popen[bytes], started_s: float, has_ended: threading.Event) -> None:
+        reader = self._on_thread("relay", self._relay, process.stdout)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:  # the leader is not reaped yet, so its process group id cannot belong to anybody else
             with suppress(PermissionError):  # how macOS says that only the leader's remains are left
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
             self.pid = None
+        has_ended.set()
         reader.join(LAST_OUTPUT_WAIT_S)
         self._events.put(ChildExited(self.spec.name, code, time.monotonic() - started_s))
 

@@ -4,7 +4,7 @@ import sys
 import threading
 from typing import TextIO
 
-NAME_WIDTH = 9
+NAME_WIDTH = 11
 
 
 class Console:

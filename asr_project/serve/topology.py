@@ -1,14 +1,20 @@
-"""What `make serve` runs: the four processes of Hark, their environment, and the order in which they stop."""
+"""What `make serve` runs: the processes of Hark, their environment, and the order in which they stop."""
 
 import os
 import socket
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from asr_project.serve.capacity import Machine, num_inference_processes
 from asr_project.serve.child import ChildSpec
 from asr_project.serve.config import PROJECT_DIR, ServeConfig
+from asr_project.serve.errors import CannotStart
+from asr_project.serve.readiness import is_silent
 from asr_project.serve.services import ServiceUrls
 
 MAX_SOCKET_PATH_BYTES = 100
@@ -16,15 +22,45 @@ MAX_WS_FRAME_BYTES = 2 * 1024 * 1024  # twice what /stream accepts, so that it a
 WEB_GRACE_S = 25
 WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # docs/decisions/0003
 QUIET_STATIC = ["-W", "ignore:StreamingHttpResponse must consume synchronous iterators"]  # said of WhiteNoise's small files
 QUIET_AS_ROOT = ["-W", "ignore:You're running the worker with superuser privileges"]  # five lines of it, at every start
 
 
-def inference_address(config: ServeConfig) -> str:
+@dataclass(frozen=True, slots=True)
+class InferenceProcess:
+    """One of the inference processes. `device`: the GPU that it has to itself, as CUDA_VISIBLE_DEVICES names it."""
+
+    number: int
+    address: str
+    device: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"inference-{self.number}"
+
+
+def inference_processes(config: ServeConfig, machine: Machine) -> list[InferenceProcess]:
+    """Those that run in this run: where the operator has named addresses, one for each.
+
+    Raises:
+        CannotStart: another number of processes was asked for.
+    """
+    wanted = config.num_inference_processes
+    if config.inference_addresses and wanted not in {None, len(config.inference_addresses)}:
+        raise CannotStart(
+            f"HARK_INFERENCE_ADDRESS names {len(config.inference_addresses)} and HARK_INFERENCE_PROCESSES asks for {wanted}: "
+            "leave one of them out."
+        )
+    num_processes = len(config.inference_addresses) or wanted or num_inference_processes(machine)
+    addresses = config.inference_addresses or [inference_address(config.var_dir, number) for number in range(num_processes)]
+    devices = [machine.devices[number % len(machine.devices)] if machine.devices else None for number in range(num_processes)]
+    return [InferenceProcess(number, *given) for number, given in enumerate(zip(addresses, devices, strict=True))]
+
+
+def inference_address(var_dir: Path, number: int) -> str:
     """A socket file in the data folder; a port on loopback where its path would be too long for a socket."""
-    if config.inference_address:
-        return config.inference_address
-    path = config.var_dir / "inference.sock"
+    path = var_dir / f"inference-{number}.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return f"unix:{path}"
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -54,13 +90,15 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def hark_settings(config: ServeConfig, urls: ServiceUrls, secret_key_path: Path) -> dict[str, str]:
+def hark_settings(
+    config: ServeConfig, urls: ServiceUrls, secret_key_path: Path, processes: Sequence[InferenceProcess]
+) -> dict[str, str]:
     """The settings that this run decides. What the operator has set in the environment stays, where there is a choice."""
     chosen = {
         "DATABASE_URL": urls.database_url,
         "REDIS_URL": urls.redis_url,
         "HARK_VAR_DIR": str(config.var_dir),
-        "HARK_INFERENCE_ADDRESS": inference_address(config),
+        "HARK_INFERENCE_ADDRESS": ",".join(process.address for process in processes),
         "DJANGO_SETTINGS_MODULE": "asr_project.settings",
     }
     if not config.has_secret_key:
@@ -83,8 +121,12 @@ def python_child(name: str, arguments: list[str], environment: dict[str, str], *
     )
 
 
-def inference(environment: dict[str, str]) -> ChildSpec:
-    return python_child("inference", ["-m", "inference"], environment, stop_stage=2, grace_s=5)
+def inference(environment: dict[str, str], process: InferenceProcess) -> ChildSpec:
+    own = ONE_THREAD | {"HARK_INFERENCE_ADDRESS": process.address}
+    if process.device is not None:
+        own["CUDA_VISIBLE_DEVICES"] = process.device
+    spec = python_child(process.name, ["-m", "inference"], environment | own, stop_stage=2, grace_s=5)
+    return replace(spec, is_silent=partial(is_silent, process.address))
 
 
 def preparation(environment: dict[str, str]) -> ChildSpec:

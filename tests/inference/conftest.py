@@ -9,7 +9,7 @@ import pytest
 from inference.client import InferenceClient
 from tests.inference.worker import Worker, running_worker
 
-OpenClient = Callable[[str], InferenceClient]
+OpenClient = Callable[..., InferenceClient]
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ async def open_client() -> AsyncIterator[OpenClient]:
     """Makes clients that are closed after the test."""
     async with AsyncExitStack() as stack:
 
-        def make(address: str) -> InferenceClient:
-            client = InferenceClient(address)
+        def make(*addresses: str) -> InferenceClient:
+            client = InferenceClient(*addresses)
             stack.push_async_callback(client.close)
             return client
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import soxr
 
-from inference import client as client_module
 from inference.audio import to_samples
-from inference.client import StreamHandle
+from inference.client import NO_WORKER, StreamHandle, pool
 from inference.engines.fake import speak
 from inference.link import local
 from inference.messages import (
@@ -266,7 +265,7 @@ async def test_a_stream_that_is_opened_before_the_process_starts_waits_for_it(ad
 async def test_without_a_process_a_stream_fails_after_some_patience(
     address: str, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "OPEN_PATIENCE_S", 0.05)
+    monkeypatch.setattr(pool, "OPEN_PATIENCE_S", 0.05)
     handle, listener = listen(open_client(address))
 
     failed = await listener.over()
@@ -280,7 +279,7 @@ async def test_without_a_process_a_stream_fails_after_some_patience(
 async def test_a_stream_fails_when_its_process_never_comes_back(
     worker: Worker, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "LOST_PATIENCE_S", 0.05)
+    monkeypatch.setattr(pool, "LOST_PATIENCE_S", 0.05)
     _handle, listener = listen(open_client(worker.address))
     await listener.heard(StreamOpened)
 
@@ -325,7 +324,7 @@ async def test_status_tells_what_is_loaded_and_forgets_it_with_the_process(worke
     while client.status.is_ready:  # noqa: ASYNC110  # the link notices on the next turn of the event loop
         await asyncio.sleep(0.01)
 
-    assert client.status == client_module.NO_WORKER
+    assert client.status == NO_WORKER
 
 
 async def test_nobody_listening_is_known_at_once(address: str, open_client: OpenClient) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.config import InferenceConfig
+from inference.config import InferenceConfig, split_addresses
 from inference.errors import ConfigError
 
 
@@ -39,6 +39,7 @@ def test_every_setting_is_read() -> None:
         ("HARK_INFERENCE_ADDRESS", "tcp:host:port"),
         ("HARK_INFERENCE_ADDRESS", "tcp:host:65536"),
         ("HARK_INFERENCE_ADDRESS", "http://host:80"),
+        ("HARK_INFERENCE_ADDRESS", "unix:/run/a.sock,unix:/run/b.sock"),
         ("HARK_MODELS", ""),
         ("HARK_MODELS", " , "),
         ("HARK_PRECISION", "fp16"),
@@ -55,3 +56,15 @@ def test_every_setting_is_read() -> None:
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} is .*expected"):
         InferenceConfig.from_env({name: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("", ()),
+        ("unix:/run/a.sock", ("unix:/run/a.sock",)),
+        ("unix:/run/a.sock, tcp:127.0.0.1:7070,", ("unix:/run/a.sock", "tcp:127.0.0.1:7070")),
+    ],
+)
+def test_the_addresses_of_several_processes_have_commas_between(text: str, addresses: tuple[str, ...]) -> None:
+    assert split_addresses(text) == addresses

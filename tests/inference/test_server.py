@@ -41,9 +41,7 @@ async def ready_link(address: str) -> tuple[asyncio.StreamReader, asyncio.Stream
 async def status(reader: asyncio.StreamReader) -> WorkerStatus:
     body = await local.read_frame(reader)
     assert body is not None
-    (message,) = event_decoder.decode(body)
-    assert isinstance(message, WorkerStatus)
-    return message
+    return next(message for message in event_decoder.decode(body) if isinstance(message, WorkerStatus))
 
 
 def run(**environment: str) -> "subprocess.CompletedProcess[str]":

@@ -34,16 +34,20 @@ def say(text: str, silence_s: float = 0.0) -> bytes:
 
 @dataclass
 class Worker:
-    """`python -m inference` with HARK_MODELS=fake at `address`."""
+    """`python -m inference` with HARK_MODELS=fake at `address`; `module` may be a test's own variant of it."""
 
     address: str
+    settings: dict[str, str] = field(default_factory=dict)
+    module: str = "inference"
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "inference"],
+            [sys.executable, "-m", self.module],
             cwd=PROJECT_DIR,
-            env=os.environ | {"HARK_MODELS": "fake", "HARK_INFERENCE_ADDRESS": self.address, "HARK_LOG_LEVEL": "WARNING"},
+            env=os.environ
+            | {"HARK_MODELS": "fake", "HARK_INFERENCE_ADDRESS": self.address, "HARK_LOG_LEVEL": "WARNING"}
+            | self.settings,
         )
 
     def kill(self) -> None:
@@ -57,8 +61,8 @@ class Worker:
 
 
 @contextmanager
-def running_worker(address: str) -> Iterator[Worker]:
-    worker = Worker(address)
+def running_worker(address: str, module: str = "inference", **settings: str) -> Iterator[Worker]:
+    worker = Worker(address, settings, module)
     worker.start()
     try:
         yield worker
@@ -94,6 +98,10 @@ class Listener:
         """The first event of that kind; waits for it."""
         await self.until(lambda: self.of(kind))
         return self.of(kind)[0]
+
+    async def heard_first(self) -> AnyStreamEvent:
+        await self.until(lambda: self.events)
+        return self.events[0]
 
     async def over(self) -> StreamDone | StreamFailed:
         """The terminal event; waits for it."""

@@ -26,7 +26,7 @@ def fake_server(shared_fake_server: Stack) -> Stack:
 
     A test may end its processes: the next test finds new ones.
     """
-    if shared_fake_server.processes["inference"].poll() is not None:
+    if shared_fake_server.processes["inference-0"].poll() is not None:
         shared_fake_server.start_inference()
     if shared_fake_server.processes["web"].poll() is not None:
         shared_fake_server.start_web()

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import re
 import signal
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import psycopg
+import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.inference.worker import say, wait_until
-from tests.stack import Stack
+from tests.stack import Stack, running_stack
 from tests.stream_client import Message, StreamClient, assert_well_formed, open_stream
 
 FIRST = "alpha bravo charlie delta echo foxtrot"
@@ -125,6 +128,54 @@ async def test_a_killed_inference_process_mixes_up_no_sessions(fake_server: Stac
     assert [" ".join(client.words) for client in clients] == [f"{text} {text}" for text in texts]
     for client in clients:
         assert_well_formed(client.messages)
+
+
+@pytest.fixture(scope="module")
+def shared_pair_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("pair"), num_inference=2, HARK_MODELS="fake") as stack:
+        yield stack
+
+
+@pytest.fixture
+def pair_server(shared_pair_server: Stack) -> Stack:
+    """A server with two inference processes, both ready."""
+    for number in range(shared_pair_server.num_inference):
+        if shared_pair_server.processes[f"inference-{number}"].poll() is not None:
+            shared_pair_server.start_inference(number)
+    wait_until(lambda: all(inference_of(shared_pair_server).values()))
+    return shared_pair_server
+
+
+def inference_of(stack: Stack) -> dict[str, bool]:
+    """Which inference processes would take a session now, as /readyz says."""
+    _status, body = stack.get("/readyz")
+    told: dict[str, bool] = json.loads(body)["inference"]
+    return told
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_sessions_of_a_killed_process_go_on_in_the_other_one(pair_server: Stack, number: int) -> None:
+    """Mid-speech, six sessions on two processes; nobody starts the killed one again."""
+    log = pair_server.log_of("web")
+    log_start = len(log.read_text())
+    texts = [" ".join([word] * 5) for word in FIRST.split()]
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(open_stream(pair_server.ws_url)) for _ in texts]
+        await asyncio.gather(*(client.send(say(text, 1.0) + say(text)) for client, text in zip(clients, texts, strict=True)))
+        await asyncio.gather(*(partial_of(client, 1) for client in clients))
+
+        pair_server.kill_inference(number)
+        await asyncio.gather(*(client.send(say(text)) for client, text in zip(clients, texts, strict=True)))
+        await asyncio.gather(*(client.finish() for client in clients))
+        readiness = await asyncio.to_thread(inference_of, pair_server)
+
+    assert [" ".join(client.words) for client in clients] == [f"{text} {text} {text}" for text in texts]
+    for client in clients:
+        assert_well_formed(client.messages)
+        assert client.messages[-1]["complete"]
+        assert stored_text(pair_server, client.session) == " ".join(client.words)
+    assert readiness == {f"inference-{number}": False, f"inference-{1 - number}": True}
+    assert re.search(rf"inference-{number} is gone; [1-5] of its streams go on elsewhere, 0 wait", log.read_text()[log_start:])
 
 
 async def test_what_a_vanished_client_said_is_stored(fake_server: Stack) -> None:

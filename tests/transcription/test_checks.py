@@ -72,3 +72,12 @@ def test_a_bad_inference_address_is_an_error_that_says_what_was_expected(setting
 
     assert problem in error.msg
     assert "unix:/path/to/socket or tcp:host:port" in str(error.hint)
+
+
+def test_each_of_several_inference_addresses_is_checked(settings: Settings) -> None:
+    settings.HARK_INFERENCE_ADDRESS = "unix:/run/a.sock, unix:/run/b.sock"
+    assert ids() == []
+
+    settings.HARK_INFERENCE_ADDRESS = "unix:/run/a.sock,tcp:127.0.0.1:0"
+    (error,) = [message for message in run_checks() if message.id == "hark.E001"]
+    assert "holds 'tcp:127.0.0.1:0'" in error.msg

@@ -379,7 +379,7 @@ async def test_recognition_that_does_not_come_is_told_as_such(
     monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Any
 ) -> None:
     settings.HARK_INFERENCE_ADDRESS = f"unix:{tmp_path / 'nobody.sock'}"
-    monkeypatch.setattr("inference.client.OPEN_PATIENCE_S", 0.05)
+    monkeypatch.setattr("inference.client.pool.OPEN_PATIENCE_S", 0.05)
     await close_client()
     socket = await Socket().open()
     await socket.say("alpha")

@@ -18,6 +18,11 @@ from inference.messages import WorkerStatus
 from transcription import health, recognizer
 
 
+@pytest.fixture(autouse=True)
+def one_of_two_processes_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognizer, "worker_readiness", lambda: {"inference-0": True, "inference-1": False})
+
+
 @pytest.fixture
 def warm_model(monkeypatch: pytest.MonkeyPatch) -> None:
     async def current_status() -> WorkerStatus:
@@ -61,6 +66,14 @@ async def test_ready_with_a_warm_model_a_database_and_all_migrations() -> None:
 
     assert code == 200, checks
     assert checks == {name: {"ok": True, "message": ""} for name in ("model", "database", "migrations")}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("warm_model")
+async def test_each_inference_process_is_told_of() -> None:
+    response = await AsyncClient().get("/readyz")
+
+    assert json.loads(response.content)["inference"] == {"inference-0": True, "inference-1": False}
 
 
 @pytest.mark.django_db(transaction=True)

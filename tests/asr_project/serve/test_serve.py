@@ -59,7 +59,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ServeConfig:
         var_dir=tmp_path_factory.mktemp("var"),
         database_url="",
         redis_url="",
-        inference_address="",
+        inference_addresses=(),
+        num_inference_processes=2,
         has_secret_key=False,
         has_allowed_hosts=False,
         inherited={"PATH": os.environ["PATH"]},
@@ -71,7 +72,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     def child(name: str, *arguments: str) -> ChildSpec:
         return ChildSpec(name=name, command=(sys.executable, "-c", *arguments), environment={}, folder=Path("/"), stop_stage=0)
 
-    monkeypatch.setattr(topology, "inference", lambda _environment: child("inference", MODEL))
+    monkeypatch.setattr(topology, "inference", lambda _environment, process: child(process.name, MODEL))
     monkeypatch.setattr(topology, "web", lambda _environment, host, port: child("web", ANSWER_READYZ, host, str(port)))
 
 

@@ -98,7 +98,7 @@ def test_a_child_killed_by_a_signal_is_started_again_even_during_the_start(
     assert first_pid is not None
     os.kill(first_pid, signal.SIGKILL)
     wait_for(supervisor, lambda: supervisor.pid_of("worker") not in {None, first_pid})
-    assert "hark      │ worker stopped (killed by SIGKILL); it is started again in 1 s.\n" in output.getvalue()
+    assert "hark        │ worker stopped (killed by SIGKILL); it is started again in 1 s.\n" in output.getvalue()
 
 
 def test_once_settled_a_child_is_started_again_whatever_ended_it(
@@ -113,7 +113,7 @@ def test_every_line_carries_the_name_of_who_said_it(
     supervisor: Supervisor, child: Callable[..., ChildSpec], output: StringIO
 ) -> None:
     supervisor.run_once(child("prepare", "import sys; print('one'); sys.stdout.flush(); print('two', file=sys.stderr)"))
-    assert output.getvalue() == "prepare   │ one\nprepare   │ two\n"
+    assert output.getvalue() == "prepare     │ one\nprepare     │ two\n"
 
 
 def test_bytes_that_are_no_text_do_not_stop_the_output(supervisor: Supervisor, child: Callable[..., ChildSpec]) -> None:

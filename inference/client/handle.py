@@ -1,0 +1,193 @@
+"""One stream as the web side holds it: its requests, its events, and the audio that is not settled yet.
+
+Where the stream is recognised is not decided here; when its place is lost, `StreamHandle.replay` says what another
+inference process must be told to go on with it, so that no word is lost and none comes twice.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from inference.errors import LinkLostError
+from inference.messages import (
+    AnyRequest,
+    AnyStreamEvent,
+    AudioChunk,
+    CancelStream,
+    Checkpoint,
+    ConfigureStream,
+    EndStream,
+    FinalizeStream,
+    OpenStream,
+    StreamDone,
+    StreamFailed,
+    StreamOpened,
+    StreamOptions,
+    StreamProgress,
+    TranscriptFinal,
+)
+
+OnEvents = Callable[[list[AnyStreamEvent]], None]
+
+
+class Outlet(Protocol):
+    """What carries a stream's requests."""
+
+    def put(self, request: AnyRequest) -> None: ...
+
+    def forget(self, handle: "StreamHandle") -> None: ...
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A request that may have to be repeated. `first_frame`: where it stands in the stream, in frames of its own rate."""
+
+    request: AudioChunk | FinalizeStream
+    first_frame: int
+
+
+@dataclass(slots=True)
+class StreamHandle:
+    """One stream as the web side holds it. Not thread-safe.
+
+    Events come through `on_events`, in order; after StreamDone or StreamFailed none follows.
+    """
+
+    client: Outlet
+    number: int
+    options: StreamOptions
+    on_events: OnEvents
+    checkpoint: Checkpoint = Checkpoint()
+    was_opened: bool = False
+    is_over: bool = False
+    _unsettled: deque[_Sent] = field(default_factory=deque)
+    _num_frames: int = 0
+    _is_ending: bool = False
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+    _deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def frame_bytes(self) -> int:
+        return SAMPLE_BYTES[self.options.encoding] * self.options.num_channels
+
+    @property
+    def unsettled_ms(self) -> int:
+        """How much audio was sent that is neither final text nor silence yet."""
+        sent_samples = self._num_frames * SAMPLE_RATE_HZ // self.options.sample_rate_hz
+        return max(0, sent_samples - self.checkpoint.settled_samples) * 1000 // SAMPLE_RATE_HZ
+
+    def send_audio(self, payload: bytes) -> None:
+        """`payload`: whole frames in the stream's encoding."""
+        self._repeatable(AudioChunk(stream=self.number, payload=payload))
+        self._num_frames += len(payload) // self.frame_bytes
+
+    def configure(self, change: ConfigureStream) -> None:
+        """From the next segment on; and at once where the stream has to be opened again."""
+        self.options = change.applied_to(self.options)
+        self.client.put(change)
+
+    def finalize(self) -> None:
+        self._repeatable(FinalizeStream(stream=self.number))
+
+    def end(self) -> None:
+        if not self._is_ending:
+            self._is_ending = True
+            self.client.put(EndStream(stream=self.number))
+
+    def cancel(self) -> None:
+        """Forget the stream; no event follows."""
+        if not self.is_over:
+            self.client.put(CancelStream(stream=self.number))
+            self._finish()
+
+    async def wait_for_room(self, window_ms: int) -> None:
+        """Until less than `window_ms` of audio is unsettled, or the stream is over."""
+        while self.unsettled_ms >= window_ms and not self.is_over:
+            self._room.clear()
+            await self._room.wait()
+
+    # For the client
+
+    def take(self, events: list[AnyStreamEvent]) -> None:
+        """Events of one link frame."""
+        self.forgive()
+        for event in events:
+            match event:
+                case StreamOpened():
+                    self.was_opened = True
+                case StreamProgress() | StreamDone():
+                    self._settle(event.checkpoint)
+                case TranscriptFinal(from_finalize=True):
+                    self._drop_finalize()
+                case _:
+                    pass
+        if isinstance(events[-1], StreamDone | StreamFailed):
+            self._finish()
+        self.on_events(events)
+
+    def fail(self, err: LinkLostError) -> None:
+        self.client.put(CancelStream(stream=self.number))  # whoever was too slow must not keep it for ever
+        self.take([StreamFailed(stream=self.number, code=err.code, message=err.message, retryable=err.is_retryable)])
+
+    def replay(self) -> list[AnyRequest]:
+        """What a fresh inference process must be told to go on with this stream."""
+        first = self._frame_of(self.checkpoint.settled_samples)
+        requests: list[AnyRequest] = [OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint)]
+        requests.extend(self._from(sent, first) for sent in self._unsettled)
+        if self._is_ending:
+            requests.append(EndStream(stream=self.number))
+        return requests
+
+    def allow(self, patience_s: float) -> None:
+        """Fail unless an event comes within `patience_s`."""
+        self.forgive()
+        err = LinkLostError("Speech recognition does not answer. The text so far is kept; try again in a moment.")
+        self._deadline = asyncio.get_running_loop().call_later(patience_s, self.fail, err)
+
+    def forgive(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    # Inside
+
+    def _repeatable(self, request: AudioChunk | FinalizeStream) -> None:
+        if self.is_over:
+            return
+        self._unsettled.append(_Sent(request, self._num_frames))
+        self.client.put(request)
+
+    def _frame_of(self, sample: int) -> int:
+        """The stream's own frame at a position at 16 kHz."""
+        return -(-sample * self.options.sample_rate_hz // SAMPLE_RATE_HZ)
+
+    def _from(self, sent: _Sent, first: int) -> AudioChunk | FinalizeStream:
+        """`sent` without the frames before `first`."""
+        if isinstance(sent.request, FinalizeStream) or sent.first_frame >= first:
+            return sent.request
+        skipped_bytes = (first - sent.first_frame) * self.frame_bytes
+        return AudioChunk(stream=self.number, payload=sent.request.payload[skipped_bytes:])
+
+    def _settle(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        first = self._frame_of(checkpoint.settled_samples)
+        while self._unsettled and isinstance(chunk := self._unsettled[0].request, AudioChunk):
+            if self._unsettled[0].first_frame + len(chunk.payload) // self.frame_bytes > first:
+                break
+            self._unsettled.popleft()
+        self._room.set()
+
+    def _drop_finalize(self) -> None:
+        done = next((sent for sent in self._unsettled if isinstance(sent.request, FinalizeStream)), None)
+        if done is not None:
+            self._unsettled.remove(done)
+
+    def _finish(self) -> None:
+        self.is_over = True
+        self.forgive()
+        self._unsettled.clear()
+        self._room.set()
+        self.client.forget(self)

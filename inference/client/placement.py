@@ -1,0 +1,51 @@
+"""Which inference process takes the next stream: pure policy, no socket and no clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from inference.messages import ModelInfo, StreamOptions, WorkerLoad
+
+STREAM_SHARE: Final = 1 / 16
+"""What a stream that was given away since the last report adds to `busy`: sixteen speakers keep one core busy."""
+STEPS: Final = 4
+"""Pressures in the same quarter count as equal, and the number of streams decides: speakers pause, so `busy` is noisy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An inference process that is ready.
+
+    num_placed, num_ended: streams given to it, and streams of ours that are over, which `load` does not show yet.
+    """
+
+    models: tuple[ModelInfo, ...]
+    load: WorkerLoad
+    num_placed: int = 0
+    num_ended: int = 0
+
+    @property
+    def num_streams(self) -> int:
+        return max(0, self.load.num_streams - self.num_ended) + self.num_placed
+
+    @property
+    def pressure(self) -> float:
+        """How much it has to do: up to 1 it keeps up; from there on each second that results wait adds one.
+
+        Streams alone would mislead: a thousand muted microphones cost less than one speaker.
+        """
+        return self.load.busy + self.load.queue_ms / 1000 + self.num_placed * STREAM_SHARE
+
+    def can_serve(self, options: StreamOptions) -> bool:
+        if options.model is None:
+            return any(model.can_serve(options.languages) for model in self.models)
+        return any(model.name == options.model and model.can_serve(options.languages) for model in self.models)
+
+
+def least_loaded(candidates: Sequence[Candidate]) -> int | None:
+    """Position of the candidate to choose; one that is full only if all are, the first of equals; None of none."""
+    return min(range(len(candidates)), key=lambda position: _rank(candidates[position]), default=None)
+
+
+def _rank(candidate: Candidate) -> tuple[bool, int, int]:
+    return candidate.load.is_full, int(candidate.pressure * STEPS), candidate.num_streams

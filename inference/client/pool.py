@@ -1,0 +1,144 @@
+"""All inference processes of a web process, and which of them has which stream.
+
+A stream whose place is lost goes on at another process at once, or waits for one: there it is opened at its last checkpoint
+and what is not settled is sent once more. Only the process that has a stream is listened to about it.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from typing import Final
+
+from inference.client.handle import OnEvents, StreamHandle
+from inference.client.placement import least_loaded
+from inference.client.worker_link import NO_WORKER, WorkerLink
+from inference.errors import FullError
+from inference.messages import AnyRequest, AnyStreamEvent, StreamFailed, StreamOptions, WorkerStatus
+
+logger = logging.getLogger(__name__)
+
+OPEN_PATIENCE_S: Final = 10.0
+"""How long a new stream waits for an inference process that is ready."""
+LOST_PATIENCE_S: Final = 120.0
+"""How long a stream waits for its inference process to come back: a model load and some."""
+
+
+class InferenceClient:
+    """Keeps a link to the inference process at each of `addresses`; they are called inference-0, inference-1, …"""
+
+    def __init__(self, *addresses: str) -> None:
+        self._handles: dict[int, StreamHandle] = {}
+        self._places: dict[int, WorkerLink] = {}
+        self._waiting: dict[int, StreamHandle] = {}
+        self._numbers = itertools.count()
+        self._heard_status = asyncio.Event()
+        self.workers = [WorkerLink(f"inference-{number}", address, self) for number, address in enumerate(addresses)]
+
+    @property
+    def status(self) -> WorkerStatus:
+        """What the processes said last, as of one: it is ready when one of them is, and has the models of all that are."""
+        ready = [link.status for link in self.workers if link.can_take]
+        if ready:
+            models = tuple(dict.fromkeys(model for status in ready for model in status.models))
+            return WorkerStatus(node=", ".join(status.node for status in ready), is_ready=True, models=models)
+        return next((_held_up(link.status) for link in self.workers if link.status is not NO_WORKER), NO_WORKER)
+
+    def open_stream(self, options: StreamOptions, on_events: OnEvents) -> StreamHandle:
+        """Open a stream at the least loaded process; StreamOpened or StreamFailed comes first."""
+        handle = StreamHandle(self, next(self._numbers), options, on_events)
+        self._handles[handle.number] = handle
+        handle.allow(OPEN_PATIENCE_S)
+        self._place_or_wait(handle)
+        return handle
+
+    async def heard_status(self, patience_s: float) -> WorkerStatus:
+        """The status; waits up to `patience_s` for the first word of links that are just being opened."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._heard_status.wait(), patience_s)
+        return self.status
+
+    async def close(self) -> None:
+        await asyncio.gather(*(link.close() for link in self.workers))
+
+    # For handles
+
+    def put(self, request: AnyRequest) -> None:
+        """Send `request` in the next tick; a stream that waits for its replay is not told twice."""
+        link = self._places.get(request.stream)
+        if link is not None:
+            link.put(request)
+
+    def forget(self, handle: StreamHandle) -> None:
+        self._handles.pop(handle.number, None)
+        self._waiting.pop(handle.number, None)
+        link = self._places.pop(handle.number, None)
+        if link is not None:
+            link.forget(handle.number)
+
+    # For links
+
+    def on_news(self, link: WorkerLink) -> None:
+        if link.status.is_ready or all(each.was_tried for each in self.workers):
+            self._heard_status.set()
+        if link.can_take:
+            for handle in list(self._waiting.values()):
+                self._place_or_wait(handle)
+
+    def on_events(self, link: WorkerLink, stream: int, events: list[AnyStreamEvent]) -> None:
+        handle = self._handles.get(stream)
+        if handle is None or self._places.get(stream) is not link:
+            return
+        if not self._is_taken_elsewhere(link, handle, events[-1]):
+            handle.take(events)
+
+    def on_lost(self, link: WorkerLink) -> None:
+        lost = [self._handles[stream] for stream, place in self._places.items() if place is link]
+        for handle in lost:
+            handle.allow(LOST_PATIENCE_S)
+            self._place_or_wait(handle, only_with_room=True)
+        if lost:
+            num_waiting = sum(handle.number in self._waiting for handle in lost)
+            logger.warning(
+                "%s is gone; %d of its streams go on elsewhere, %d wait", link.name, len(lost) - num_waiting, num_waiting
+            )
+
+    # Inside
+
+    def _place_or_wait(self, handle: StreamHandle, *, only_with_room: bool = False) -> None:
+        """Give the stream a place and tell the process there what it must know."""
+        link = self._choose(handle.options, only_with_room=only_with_room or handle.was_opened)
+        if link is None:
+            self._places.pop(handle.number, None)
+            self._waiting[handle.number] = handle
+            return
+        self._waiting.pop(handle.number, None)
+        self._places[handle.number] = link
+        link.open(handle.number, handle.replay())
+
+    def _choose(self, options: StreamOptions, *, only_with_room: bool) -> WorkerLink | None:
+        """A full process is asked all the same when a refusal would be news; so is one without the model, when none has it."""
+        links = [link for link in self.workers if link.can_take and not (only_with_room and link.load.is_full)]
+        fitting = [link for link in links if link.candidate.can_serve(options)]
+        if not fitting and not only_with_room and all(link.can_take for link in self.workers):
+            fitting = links
+        position = least_loaded([link.candidate for link in fitting])
+        return None if position is None else fitting[position]
+
+    def _is_taken_elsewhere(self, link: WorkerLink, handle: StreamHandle, event: AnyStreamEvent) -> bool:
+        """Whether a refusal for want of room need not be told: another process takes the stream, or it waits for room."""
+        if not isinstance(event, StreamFailed) or event.code != FullError.code:
+            return False
+        link.mark_full()
+        link.forget(handle.number)
+        if self._choose(handle.options, only_with_room=True) is None and not handle.was_opened:
+            return False
+        self._place_or_wait(handle, only_with_room=True)
+        return True
+
+
+def _held_up(status: WorkerStatus) -> WorkerStatus:
+    """The status of a process that takes no streams now."""
+    if not status.is_ready:
+        return status
+    return WorkerStatus(node=status.node, is_ready=False, detail="Speech recognition is held up.")
