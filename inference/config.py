@@ -1,14 +1,17 @@
 """Settings of the inference process, read once from the environment and checked at once."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from inference.errors import ConfigError
 
 Precision = Literal["auto", "fp32", "bf16"]
 MAX_PORT = 65_535
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -36,7 +39,7 @@ class InferenceConfig:
         values = os.environ if environ is None else environ
         return cls(
             address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")),
-            models=_names(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
+            models=_models(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
             precision=_precision(values.get("HARK_PRECISION", "auto")),
             max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "1000")),
             max_batch=_count("HARK_MAX_BATCH", values.get("HARK_MAX_BATCH", "16")),
@@ -64,11 +67,31 @@ def _address(text: str) -> str:
     raise ConfigError(f"HARK_INFERENCE_ADDRESS is {text!r}; expected unix:/path/to/socket or tcp:host:port.")
 
 
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
+def split_model(model: str) -> tuple[str, Path | None]:
+    """`name` or `name=path` → name, and the path if there is one."""
+    name, _, path = model.partition("=")
+    return name.strip(), Path(path.strip()) if path.strip() else None
+
+
+def _models(text: str) -> tuple[str, ...]:
+    models = tuple(model.strip() for model in text.split(",") if model.strip())
+    if not models:
         raise ConfigError("HARK_MODELS is empty; expected model names with commas between, such as whisper-tiny.en,whisper-base.")
-    return names
+    names = [_model_name(model) for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"HARK_MODELS is {text!r}; expected every name once, and {twice} is there more often.")
+    return models
+
+
+def _model_name(model: str) -> str:
+    name, path = split_model(model)
+    if MODEL_NAME.fullmatch(name) and ("=" in model) == (path is not None):
+        return name
+    raise ConfigError(
+        f"HARK_MODELS is wrong at {model!r}; expected a name of at most 100 letters, digits, dots, dashes and underscores, or "
+        "name=path."
+    )
 
 
 def _precision(text: str) -> Precision:

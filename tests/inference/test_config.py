@@ -1,8 +1,10 @@
 """Settings of the inference process: a bad value names its variable."""
 
+from pathlib import Path
+
 import pytest
 
-from inference.config import InferenceConfig, split_addresses
+from inference.config import InferenceConfig, split_addresses, split_model
 from inference.errors import ConfigError
 
 
@@ -42,6 +44,12 @@ def test_every_setting_is_read() -> None:
         ("HARK_INFERENCE_ADDRESS", "unix:/run/a.sock,unix:/run/b.sock"),
         ("HARK_MODELS", ""),
         ("HARK_MODELS", " , "),
+        ("HARK_MODELS", "whisper-base,whisper-base"),
+        ("HARK_MODELS", "a=/srv/a.pt,a=/srv/b.pt"),
+        ("HARK_MODELS", "a="),
+        ("HARK_MODELS", "=/srv/a.pt"),
+        ("HARK_MODELS", "/srv/a.pt"),
+        ("HARK_MODELS", "a b=/srv/a.pt"),
         ("HARK_PRECISION", "fp16"),
         ("HARK_PRECISION", ""),
         ("HARK_MAX_STREAMS", "0"),
@@ -56,6 +64,16 @@ def test_every_setting_is_read() -> None:
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} is .*expected"):
         InferenceConfig.from_env({name: value})
+
+
+def test_a_model_may_be_given_by_its_path() -> None:
+    config = InferenceConfig.from_env({"HARK_MODELS": "whisper-tiny.en, clinic=/srv/my models/clinic=2.pt ,german = /srv/de/"})
+
+    assert [split_model(model) for model in config.models] == [
+        ("whisper-tiny.en", None),
+        ("clinic", Path("/srv/my models/clinic=2.pt")),
+        ("german", Path("/srv/de")),
+    ]
 
 
 @pytest.mark.parametrize(

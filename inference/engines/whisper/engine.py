@@ -19,8 +19,8 @@ from inference.engines.whisper.alignment import monotonic_path, normalise
 from inference.engines.whisper.decoding import Row, Task, Writer
 from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER_ENCODER_FRAME, LogMel
 from inference.engines.whisper.network import AudioMemory, WhisperNetwork
-from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, Vocabulary, WordTokens, spoken
-from inference.engines.whisper.weights import ModelFiles, load_parameters
+from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, WordTokens, spoken
+from inference.engines.whisper.weights.layout import ModelFiles
 from inference.messages import ModelInfo
 
 MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
@@ -73,7 +73,7 @@ class WhisperEngine:
         self.files = files
         self.precision = precision
         self.num_borrowed = num_borrowed
-        self.vocabulary = Vocabulary(files.folder)
+        self.vocabulary = files.vocabulary()
         self.num_final_padding = MULTILINGUAL_FINAL_PADDING_SAMPLES if self.vocabulary.is_multilingual else PADDING_SAMPLES
         self.info = ModelInfo(
             name=files.name, engine="whisper", languages=self.vocabulary.tags, multilingual=self.vocabulary.is_multilingual
@@ -82,7 +82,7 @@ class WhisperEngine:
     @torch.inference_mode()
     def load(self) -> None:
         torch.set_num_threads(1)  # more threads fight over shared cores: docs/decisions/0003-one-thread.md
-        weights = load_parameters(self.files)
+        weights = self.files.load()
         self.network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads).to(self.precision)
         self.log_mel = LogMel(self.network.dims.num_mels)
         self.writer = Writer(self.network, self.vocabulary)

@@ -1,9 +1,7 @@
 """Whisper's tokens: control tokens by name, which ones may be written, and how tokens become words."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from opencc import OpenCC
@@ -16,7 +14,19 @@ SCRIPTS = {"zh": "t2s", "zh-hant": "s2t"}
 """How Chinese is written down: simplified unless traditional characters are asked for; Whisper itself mixes the two."""
 TRAILING_PUNCTUATION = frozenset("\"'.。,，!！?？:：;；)]}、”’」』）")
 REPLACEMENT = "\ufffd"
-NUM_LANGUAGES_V2 = 99
+
+
+@dataclass(frozen=True, slots=True)
+class WritingRules:
+    """What a model's files say about its text. Tokens by number.
+
+    alignment_heads: (layer, head) whose attention follows the audio in time. suppressed: tokens that are never written
+    (annotations). suppressed_first: tokens that may not come first.
+    """
+
+    alignment_heads: tuple[tuple[int, int], ...]
+    suppressed: tuple[int, ...]
+    suppressed_first: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +48,21 @@ def spoken(language: str) -> str:
 
 
 class Vocabulary:
-    """Reads tokenizer.json and config.json of a model folder.
+    """One model's tokens.
 
     Raises:
-        WeightsError: a file is missing or lacks a control token.
+        WeightsError: the tokenizer lacks a control token.
     """
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self.config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except Exception as err:  # tokenizers raises a bare Exception for every unreadable file
-            raise WeightsError(f"{folder} holds no readable tokenizer.json and config.json: {err}") from err
+    def __init__(self, tokenizer: Tokenizer, rules: WritingRules) -> None:
+        self.tokenizer = tokenizer
+        self.rules = rules
         self.end = self.control("<|endoftext|>")
         self.start = self.control("<|startoftranscript|>")
         self.previous = self.control("<|startofprev|>")
         self.without_timestamps = self.control("<|notimestamps|>")
         self.no_speech = self.without_timestamps - 1
+        self.translate = self.control("<|translate|>")
         self.transcribe = self.control("<|transcribe|>")
         self._scripts = {language: OpenCC(name) for language, name in SCRIPTS.items() if self.is_multilingual}
 
@@ -73,7 +81,7 @@ class Vocabulary:
         """Spoken language → token; only English in an English-only model."""
         if not self.is_multilingual:
             return {"en": self.control("<|en|>")}
-        tokens = range(self.start + 1, self.start + 1 + NUM_LANGUAGES_V2)
+        tokens = range(self.start + 1, self.translate)
         return {str(self.tokenizer.id_to_token(token)).strip("<|>"): token for token in tokens}
 
     @property
@@ -81,10 +89,10 @@ class Vocabulary:
         """What a client may ask for: the languages, and Chinese in traditional characters."""
         return (*self.languages, *(tag for tag in self._scripts if tag not in self.languages))
 
-    @cached_property
+    @property
     def alignment_heads(self) -> list[tuple[int, int]]:
         """(layer, head) whose attention follows the audio in time."""
-        return [(layer, head) for layer, head in self.config["alignment_heads"]]
+        return list(self.rules.alignment_heads)
 
     def prompt(self, language: str) -> tuple[int, ...]:
         """Control tokens before the text."""
@@ -95,7 +103,7 @@ class Vocabulary:
     def forbidden(self, num_logits: int) -> torch.Tensor:
         """bool (num_logits,): tokens that are never written (annotations, control tokens, time stamps)."""
         mask = torch.zeros(num_logits, dtype=torch.bool)
-        mask[self.config["suppress_ids"]] = True
+        mask[list(self.rules.suppressed)] = True
         mask[self.end :] = True
         mask[self.end] = False
         return mask
@@ -103,8 +111,13 @@ class Vocabulary:
     def forbidden_first(self, num_logits: int) -> torch.Tensor:
         """bool (num_logits,): tokens that may not come first: a blank, and the end (silence is judged apart)."""
         mask = torch.zeros(num_logits, dtype=torch.bool)
-        mask[self.config["suppress_ids_begin"]] = True
+        mask[list(self.rules.suppressed_first)] = True
         return mask
+
+    def tokens(self, text: str) -> list[int]:
+        """`text` as the model would write it; nothing if it spells out a control token."""
+        tokens = list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        return tokens if max(tokens, default=0) < self.end else []
 
     def text(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))

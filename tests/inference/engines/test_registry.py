@@ -7,7 +7,9 @@ import pytest
 
 from inference.engines import registry
 from inference.engines.fake import FakeEngine
+from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
 from inference.errors import UnknownModelError, WeightsError
+from tests.inference.engines.whisper.weights.layouts import random_weights, small, write_openai
 
 
 def test_the_scripted_engine_is_made_by_its_name() -> None:
@@ -15,7 +17,9 @@ def test_the_scripted_engine_is_made_by_its_name() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownModelError, match=r"no model 'whisper-huge'; known models: fake, whisper-base, whisper-tiny\.en"):
+    with pytest.raises(
+        UnknownModelError, match=r"no model 'whisper-huge'; known models: fake, whisper-base, whisper-tiny\.en\. .* name=path"
+    ):
         registry.create("whisper-huge", "auto")
 
 
@@ -28,9 +32,29 @@ def test_a_missing_weights_package_is_named_with_what_to_do(name: str, monkeypat
 
 
 def test_missing_weight_files_are_named_with_what_to_do(tmp_path: Path) -> None:
-    from inference.engines.whisper.weights import ModelFiles
-
-    files = ModelFiles("whisper-tiny.en", tmp_path, (tmp_path / "model.bin",))
+    files = CTranslate2Files("whisper-tiny.en", tmp_path, (tmp_path / "model.bin",))
 
     with pytest.raises(WeightsError, match=rf"weights of whisper-tiny\.en are missing: {tmp_path}/model\.bin\. Run"):
         files.content()
+
+
+def test_a_path_makes_a_model_of_that_name_with_the_languages_of_its_file(tmp_path: Path) -> None:
+    write_openai(tmp_path / "clinic.pt", random_weights(small(num_tokens=51866, num_mels=128)))
+
+    info = registry.create(f"clinic={tmp_path / 'clinic.pt'}", "fp32").info
+
+    assert (info.name, info.engine, info.multilingual) == ("clinic", "whisper", True)
+    assert {"yue", "de", "zh-hant"} <= set(info.languages)
+
+
+def test_an_english_only_file_makes_an_english_only_model(tmp_path: Path) -> None:
+    write_openai(tmp_path / "clinic.pt", random_weights(small()))
+
+    info = registry.create(f"clinic={tmp_path / 'clinic.pt'}", "fp32").info
+
+    assert (info.languages, info.multilingual) == (("en",), False)
+
+
+def test_a_path_with_nothing_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="clinic: there is no"):
+        registry.create(f"clinic={tmp_path / 'clinic.pt'}", "auto")

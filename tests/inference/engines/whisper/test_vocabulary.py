@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from inference.engines import registry
+from inference.engines.whisper.tokenizer import read_tokenizer, with_cantonese
 from inference.engines.whisper.vocabulary import Vocabulary
 from inference.errors import WeightsError
 
@@ -83,15 +85,24 @@ def test_no_control_token_may_be_written(multilingual: Vocabulary) -> None:
     assert mask[multilingual.without_timestamps + 1 :].all()
 
 
-def test_a_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="holds no readable tokenizer.json"):
-        Vocabulary(tmp_path)
+def test_one_language_more_moves_the_control_tokens_up(multilingual: Vocabulary) -> None:
+    newer = Vocabulary(with_cantonese(multilingual.tokenizer), multilingual.rules)
+
+    assert newer.languages == multilingual.languages | {"yue": 50358}
+    assert list(newer.languages)[-1] == "yue"
+    assert (newer.end, newer.start) == (multilingual.end, multilingual.start)
+    assert newer.translate == multilingual.translate + 1
+    assert newer.without_timestamps == multilingual.without_timestamps + 1
+    assert texts(newer, "怎么会这样。", "yue") == ["怎么", "会", "这样。"]
 
 
-def test_a_foreign_tokenizer_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"tokenizer.json is no readable tokenizer.json .*Copy it from"):
+        read_tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_a_foreign_tokenizer_is_refused(multilingual: Vocabulary) -> None:
     tokenizer = {"version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"}}
-    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
-    (tmp_path / "config.json").write_text("{}")
 
     with pytest.raises(WeightsError, match=r"has no <\|endoftext\|>; expected a Whisper tokenizer"):
-        Vocabulary(tmp_path)
+        Vocabulary(Tokenizer.from_str(json.dumps(tokenizer)), multilingual.rules)
