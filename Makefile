@@ -73,11 +73,11 @@ bench: $(VENV)/.installed-dev ## the benchmarks, as tables and as JSON
 	$(RUN) -m benchmarks
 
 # A changed date alone (a fresh checkout, a switched branch) does not call pip: what was installed is kept and compared.
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt requirements-bare.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hark needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 serve" >&2; exit 1; }
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
-	@cmp -s requirements.txt $@ || { echo "Installing what the server needs (this takes a minute, once) …"; $(PIP_INSTALL) -r requirements.txt; }
-	@cp requirements.txt $@
+	@cat requirements.txt requirements-bare.txt | cmp -s - $@ || { echo "Installing what the server needs (this takes a minute, once) …"; $(PIP_INSTALL) -r requirements.txt && $(PIP_INSTALL) --no-deps -r requirements-bare.txt; }
+	@cat requirements.txt requirements-bare.txt > $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@cat requirements.txt requirements-dev.txt | cmp -s - $@ || $(PIP_INSTALL) -r requirements-dev.txt

@@ -38,7 +38,10 @@ def decode_pcm(payload: bytes, encoding: Encoding, num_channels: int) -> np.ndar
     if encoding == "pcm_s16le":
         audio = np.frombuffer(payload, dtype="<i2").astype(np.float32) / 32768.0
     else:
-        audio = np.nan_to_num(np.frombuffer(payload, dtype="<f4"), nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
+        audio = np.frombuffer(payload, dtype="<f4")
+        if not np.isfinite(audio).all():  # looking first is a third of the work of mending
+            audio = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+        audio = audio.clip(-1.0, 1.0)
     return audio if num_channels == 1 else audio.reshape(-1, num_channels).mean(axis=1)
 
 

@@ -4,6 +4,7 @@ Two thresholds (hysteresis) keep a dip inside a word from ending it; a short cli
 that Silero VAD recommends. Source: snakers4/silero-vad `utils_vad.py` (VADIterator: threshold 0.5, -0.15), MIT.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -46,6 +47,11 @@ class Endpointer:
         return self._num_voiced > 0 and self._is_near and not self.is_speaking
 
     @property
+    def is_busy(self) -> bool:
+        """Whether speech goes on or may have begun: every frame counts."""
+        return self.is_speaking or self._num_voiced > 0
+
+    @property
     def _is_near(self) -> bool:
         """Whether something near was heard since shortly before the candidate began: the first sound may precede its voice."""
         return self._near_frame is not None and self._near_frame >= self.began - NEAR_FRAMES
@@ -57,6 +63,14 @@ class Endpointer:
         if is_near:
             self._near_frame = frame
         return self._while_speaking(frame, prob) if self.is_speaking else self._while_quiet(frame, prob)
+
+    def skip(self, are_near: Sequence[bool]) -> None:
+        """Take frames that hold no speech for sure; not while `is_busy`."""
+        assert not self.is_busy
+        last_near = next((frame for frame in reversed(range(len(are_near))) if are_near[frame]), None)
+        if last_near is not None:
+            self._near_frame = self.num_frames + last_near
+        self.num_frames += len(are_near)
 
     def _while_quiet(self, frame: int, prob: float) -> Turn:
         if prob < (START_PROB if self._num_voiced == 0 else STAY_PROB):

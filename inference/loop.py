@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from msgspec import UNSET, UnsetType, structs
 
 from inference.batching import Wish, choose
@@ -42,8 +41,9 @@ from inference.vad import SpeechDetector
 logger = logging.getLogger(__name__)
 
 Deliver = Callable[[int, list[AnyStreamEvent]], None]
-MAX_VAD_ROUNDS = 32
-"""Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
+MAX_VAD_ROUNDS = 80
+"""Frames of one stream judged before the next batch runs: a stream far behind must not hold up the others. 2.5 s: all that
+waited at the gate, so that a beginning is not put off by a batch."""
 
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
@@ -174,7 +174,7 @@ class RecognitionLoop:
         stream = Stream(request.stream, name, request.options, request.checkpoint)
         self.clients[link_id, request.stream] = _Client(link_id, stream, engine.open_stream())
         language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
-        stream.events.append(StreamOpened(stream=request.stream, model=name, language=language))
+        stream.events.append(StreamOpened(stream=request.stream, model=name, language=language, denoise=stream.is_denoised))
 
     def _configure(self, client: _Client, request: ConfigureStream) -> None:
         """The web side refuses a language that the model does not know; one that slips through changes nothing."""
@@ -216,30 +216,29 @@ class RecognitionLoop:
 
     def judge(self) -> None:
         """Voice activity for all streams together, one frame of each a round."""
+        streams = [client.stream for client in self.clients.values()]
         for _ in range(MAX_VAD_ROUNDS):
-            streams, frames = self._frames()
+            streams = [stream for stream in streams if stream.has_frame() and not stream.is_done]
             if not streams:
                 break
-            probs = self.detector.probabilities(frames, [stream.vad for stream in streams])
-            for stream, prob in zip(streams, probs, strict=True):
-                with _sparing_others(stream):
-                    stream.judge(prob)
-                    stream.settle()
+            self._judge(streams)
         for client in self.clients.values():
-            with _sparing_others(client.stream):
-                client.stream.settle()
+            if client.stream.is_settling:
+                with _sparing_others(client.stream):
+                    client.stream.settle()
 
-    def _frames(self) -> tuple[list[Stream], list[np.ndarray]]:
-        """The streams that have a frame to be judged, and that frame of each."""
-        streams, frames = [], []
-        for client in self.clients.values():
-            stream = client.stream
-            if stream.is_done or not stream.has_frame():
-                continue
+    def _judge(self, streams: Sequence[Stream]) -> None:
+        """One frame of each."""
+        judged, frames = [], []
+        for stream in streams:
             with _sparing_others(stream):
                 frames.append(stream.next_frame())
-                streams.append(stream)
-        return streams, frames
+                judged.append(stream)
+        probs = self.detector.probabilities(frames, [stream.vad for stream in judged])
+        for stream, prob in zip(judged, probs, strict=True):
+            with _sparing_others(stream):
+                stream.judge(prob)
+                stream.settle()
 
     def step(self) -> None:
         """Run one batch of what the streams want most."""

@@ -28,6 +28,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     endpoint_ms: int = 500
     max_segment_ms: int = 15_000
     hotwords: tuple[str, ...] = ()
+    denoise: bool = False
 
 
 class Request(Struct, frozen=True, tag_field="t", kw_only=True):
@@ -140,8 +141,11 @@ class StreamEvent(Event, frozen=True, kw_only=True):
 
 
 class StreamOpened(StreamEvent, frozen=True, tag="opened", kw_only=True):
+    """`denoise`: whether it is on, which it is not where the inference process has no RNNoise."""
+
     model: str
     language: str
+    denoise: bool = False
 
 
 class StreamFailed(StreamEvent, frozen=True, tag="failed", kw_only=True):

@@ -11,8 +11,11 @@ from typing import Final
 import numpy as np
 from msgspec import structs
 
-from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, rms, to_ms, to_samples
+from inference import denoise
+from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, to_ms, to_samples
+from inference.denoise import Denoiser
 from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
+from inference.gate import EnergyGate, frame_powers
 from inference.messages import (
     AnyStreamEvent,
     Checkpoint,
@@ -27,19 +30,19 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.vad import VadState
+from inference.vad import CONTEXT_SAMPLES, VadState
 
 STEP_SAMPLES: Final = to_samples(200)
 PRE_ROLL_SAMPLES: Final = to_samples(600)
 FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
-NEAR_RMS: Final = 0.00316
-"""-50 dBFS. The loudest 32 ms of speech into a microphone lie above; a talk in the next room, at its noise level, below."""
 MARGIN_SAMPLES: Final = to_samples(100)
 """Speech is a little longer than voice activity says; times that are shown stay this close to it."""
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
 PROGRESS_SAMPLES: Final = to_samples(1000)
+NO_AUDIO: Final = np.zeros(0, dtype=np.float32)
+BUFFER_ROOM_SAMPLES: Final = to_samples(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +86,40 @@ class Segment:
 
 
 class AudioBuffer:
-    """The samples [first, end) of a stream; older ones were dropped."""
+    """The samples [first, end) of a stream; older ones were dropped.
+
+    They lie in one piece of memory with room behind them. When it is used up they move to a new one, so that what was read
+    before stays as it was.
+    """
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.end = first
-        self._samples = np.zeros(0, dtype=np.float32)
-        self._arrived: list[np.ndarray] = []
+        self._origin = first
+        self._memory = np.zeros(BUFFER_ROOM_SAMPLES, dtype=np.float32)
 
     def append(self, audio: np.ndarray) -> None:
-        self._arrived.append(audio)
+        if self.end - self._origin + len(audio) > len(self._memory):
+            self._move(len(audio))
+        place = self.end - self._origin
+        self._memory[place : place + len(audio)] = audio
         self.end += len(audio)
 
-    def _join(self) -> None:
-        """One copy for everything that came since the last look."""
-        if self._arrived:
-            self._samples = np.concatenate([self._samples, *self._arrived])
-            self._arrived.clear()
+    def _move(self, num_more: int) -> None:
+        """Into new memory: about once a second, so that a quiet stream stays small and a long segment is not copied often."""
+        kept = self.read(self.first, self.end)
+        room = max(BUFFER_ROOM_SAMPLES, len(kept) // 4)
+        self._memory = np.zeros(len(kept) + num_more + room, dtype=np.float32)
+        self._memory[: len(kept)] = kept
+        self._origin = self.first
 
     def read(self, start: int, end: int) -> np.ndarray:
         """A view of [start, end), which must not have been dropped."""
         assert self.first <= start <= end <= self.end
-        self._join()
-        return self._samples[start - self.first : end - self.first]
+        return self._memory[start - self._origin : end - self._origin]
 
     def drop_before(self, position: int) -> None:
-        if position > self.first:
-            self._join()
-            self._samples = self._samples[position - self.first :]
-            self.first = position
+        self.first = max(self.first, position)
 
 
 @dataclass(slots=True)
@@ -123,6 +131,7 @@ class Stream:
     options: StreamOptions
     checkpoint: Checkpoint = Checkpoint()
     vad: VadState = field(default_factory=VadState)
+    gate: EnergyGate = field(default_factory=EnergyGate)
     events: list[AnyStreamEvent] = field(default_factory=list)
     is_ending: bool = False
     is_done: bool = False
@@ -130,7 +139,11 @@ class Stream:
     buffer: AudioBuffer = field(init=False)
     endpointer: Endpointer = field(init=False)
     _resampler: Resampler = field(init=False)
+    _denoiser: Denoiser | None = field(init=False, default=None)
     _origin: int = field(init=False)
+    _measured: int = field(init=False)
+    _are_near: deque[bool] = field(init=False, default_factory=deque)
+    _has_frame: bool = field(init=False, default=False)
     _seen: int = field(init=False)
     _open: Segment | None = field(init=False, default=None)
     _closed: deque[Segment] = field(init=False, default_factory=deque)
@@ -141,10 +154,12 @@ class Stream:
     _is_flushed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self._origin = self._seen = self.checkpoint.settled_samples
+        self._origin = self._measured = self._seen = self.checkpoint.settled_samples
         self.buffer = AudioBuffer(self._origin)
         self.endpointer = Endpointer(self.options.endpoint_ms)
         self._resampler = Resampler(self.options.sample_rate_hz)
+        if self.options.denoise and denoise.is_available():
+            self._denoiser = Denoiser()
         self._next_options = self.options
         self._reported = self.checkpoint
         self._next_number = self.checkpoint.next_segment
@@ -154,8 +169,12 @@ class Stream:
     def push(self, payload: bytes) -> None:
         """Take audio in the stream's own encoding; whole frames only."""
         assert len(payload) % (SAMPLE_BYTES[self.options.encoding] * self.options.num_channels) == 0
-        audio = decode_pcm(payload, self.options.encoding, self.options.num_channels)
-        self.buffer.append(self._resampler.push(audio))
+        audio = self._resampler.push(decode_pcm(payload, self.options.encoding, self.options.num_channels))
+        self._listen(audio if self._denoiser is None else self._denoiser.push(audio))
+
+    @property
+    def is_denoised(self) -> bool:
+        return self._denoiser is not None
 
     def configure(self, change: ConfigureStream) -> None:
         """From the next segment on."""
@@ -165,27 +184,48 @@ class Stream:
 
     def finalize(self) -> None:
         """What came so far becomes final: exactly one final with `from_finalize` follows."""
+        self._catch_up()
         self._finalize_at.append(self.buffer.end)
+        self._pass_gate()
 
     def end(self) -> None:
         """No more audio."""
-        self.buffer.append(self._resampler.push(np.zeros(0, dtype=np.float32), is_last=True))
+        audio = self._resampler.push(NO_AUDIO, is_last=True)
+        self._listen(audio if self._denoiser is None else self._denoiser.push(audio))
+        self._catch_up()
         self.is_ending = True
+        self._pass_gate()
+
+    def _catch_up(self) -> None:
+        """Take what the denoiser still holds back."""
+        if self._denoiser is not None:
+            self._listen(self._denoiser.catch_up())
+
+    def _listen(self, audio: np.ndarray) -> None:
+        """Keep samples at 16 kHz, and show the gate the level of each frame that is whole now."""
+        self.buffer.append(audio)
+        end = self.buffer.end - (self.buffer.end - self._measured) % FRAME_SAMPLES
+        if end > self._measured:
+            self._are_near.extend(self.gate.measure(frame_powers(self.buffer.read(self._measured, end))))
+            self._measured = end
+            self._pass_gate()
 
     # Voice activity
 
     def has_frame(self) -> bool:
-        """Whether a whole frame waits to be judged before the next finalize, or at all."""
-        limit = self._finalize_at[0] if self._finalize_at else self.buffer.end
-        return limit - self._seen >= FRAME_SAMPLES
+        """Whether a whole frame has to be judged now: before the next finalize, or at all."""
+        return self._has_frame
 
     def next_frame(self) -> np.ndarray:
-        """The next frame to be judged, float32 (512,)."""
-        return self.buffer.read(self._seen, self._seen + FRAME_SAMPLES)
+        """The next frame to be judged and the 64 samples before it, float32 (576,); zeros before the stream's beginning."""
+        start = max(self._seen - CONTEXT_SAMPLES, self.buffer.first)
+        heard = self.buffer.read(start, self._seen + FRAME_SAMPLES)
+        num_missing = CONTEXT_SAMPLES + FRAME_SAMPLES - len(heard)
+        return np.pad(heard, (num_missing, 0)) if num_missing else heard
 
     def judge(self, prob: float) -> None:
         """Take the speech probability of `next_frame`."""
-        turn = self.endpointer.push(prob, is_near=rms(self.next_frame()) >= NEAR_RMS)
+        turn = self.endpointer.push(prob, is_near=self._are_near.popleft())
         self._seen += FRAME_SAMPLES
         if turn is Turn.BEGAN:
             self._begin(self._frame_start(self.endpointer.began))
@@ -194,6 +234,7 @@ class Stream:
         elif self._open is not None and self._seen - self._open.start >= to_samples(self.options.max_segment_ms):
             self._cut()
         self._settle_silence()
+        self._pass_gate()
 
     def settle(self) -> None:
         """When no frame is left to judge: carry out a finalize that has come due, or the end."""
@@ -201,8 +242,28 @@ class Stream:
             return
         while self._finalize_at and not self.has_frame():
             self._finalize(self._finalize_at.popleft())
+            self._pass_gate()
         if self.is_ending and not self._finalize_at and not self.has_frame():
             self._settle_end()
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether a finalize or the end may have come due."""
+        return bool(self._finalize_at) or self.is_ending
+
+    def _pass_gate(self) -> None:
+        """Pass over the frames that the network need not hear, and see whether one is left for it."""
+        limit = self._finalize_at[0] if self._finalize_at else self.buffer.end
+        num_frames = (limit - self._seen) // FRAME_SAMPLES
+        if self.endpointer.is_busy:
+            self._has_frame = num_frames > 0
+            return
+        num_skipped = min(num_frames, self.gate.num_skippable(self.endpointer.num_frames, is_last=self.is_settling))
+        if num_skipped:
+            self.endpointer.skip([self._are_near.popleft() for _ in range(num_skipped)])
+            self._seen += num_skipped * FRAME_SAMPLES
+            self._settle_silence()
+        self._has_frame = num_frames > num_skipped and self.gate.is_open(self.endpointer.num_frames)
 
     def _finalize(self, position: int) -> None:
         self._finish_speech(position)
@@ -215,6 +276,7 @@ class Stream:
         if not self._is_flushed:
             self._finish_speech(self.buffer.end)
             self._seen = self.buffer.end
+            self._has_frame = False
             self._is_flushed = True
         self._settle_silence()
         if not self._closed:
@@ -295,7 +357,8 @@ class Stream:
         """How much audio came after what was last recognised or found silent."""
         if self._closed and self._closed[0].end is not None:
             return to_ms(self.buffer.end - self._closed[0].end)
-        looked_at = self._open.stepped if self._open is not None and self.options.interim else self._seen
+        listened_to = self._seen if self.has_frame() else self._measured
+        looked_at = self._open.stepped if self._open is not None and self.options.interim else listened_to
         return to_ms(max(0, self.buffer.end - max(looked_at, self.checkpoint.settled_samples)))
 
     # Inside
@@ -375,7 +438,8 @@ class Stream:
             if is_speech
             else structs.replace(old, silence_samples=old.silence_samples + num_samples)
         )
-        self.buffer.drop_before(min(until, self._seen))  # a finalize may end a segment within a frame that is not judged yet
+        # A finalize may end a segment within a frame that is not judged yet; and the next frame is judged with its context.
+        self.buffer.drop_before(min(until, self._seen) - CONTEXT_SAMPLES)
 
     def _number(self, segment: Segment) -> int:
         if segment.number is None:

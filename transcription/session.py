@@ -212,7 +212,7 @@ class StreamSession:
         self.languages = self._language_tags(start.language)
         warnings = [
             self._not_available(name)
-            for name, is_given in (("denoise", start.denoise), ("hotwords", bool(start.hotwords)))
+            for name, is_given in (("hotwords", bool(start.hotwords)),)
             if is_given
         ]
         return [*warnings, *self._open()]
@@ -230,7 +230,9 @@ class StreamSession:
                 "start_after_audio", f"start says {came}, but audio came before it and was taken as {taken}. Send start first."
             )
         warning = self._warning(
-            "late_start", "start came after the session was open; its language and timing count from the next segment."
+            "late_start",
+            "start came after the session was open; its language and timing count from the next segment"
+            + ("; denoise is fixed by then and stays off." if start.denoise else "."),
         )
         change = Configure(
             language=self.default_language if start.language is None else start.language,
@@ -304,6 +306,7 @@ class StreamSession:
                     interim=self.start.interim,
                     endpoint_ms=self.start.endpoint_ms,
                     max_segment_ms=round(self.start.max_segment_s * 1000),
+                    denoise=self.start.denoise,
                 )
             )
         ]
@@ -359,7 +362,22 @@ class StreamSession:
             window_ms=WINDOW_MS,
         )
         held = [action for change in self._held for action in self._on_configure(change)]
-        return [RecordStart(event.model, event.language, dict(self.start.metadata)), Send(ready), *held]
+        return [
+            RecordStart(event.model, event.language, dict(self.start.metadata)),
+            Send(ready),
+            *self._missing(event),
+            *held,
+        ]
+
+    def _missing(self, event: link.StreamOpened) -> list[Action]:
+        """What the client asked for and recognition cannot do on its machine."""
+        if not self.start.denoise or event.denoise:
+            return []
+        return [
+            self._warning(
+                "option_not_available", "denoise is true, but this server has no RNNoise; the audio is heard as it comes."
+            )
+        ]
 
     def _on_speech_started(self, event: link.SpeechStarted) -> list[Action]:
         """A replay after a lost inference process tells again what was told."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise, repeat
+from math import inf
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from inference.audio import to_ms, to_samples
 from inference.endpointing import FRAME_SAMPLES
+from inference.gate import EnergyGate
 from inference.messages import (
     AnyStreamEvent,
     Checkpoint,
@@ -110,8 +112,14 @@ def frames(runs: Sequence[Run]) -> Iterator[float]:
     return chain(chain.from_iterable(repeat(prob, count) for prob, count in runs), repeat(0.0))
 
 
+def open_gate() -> EnergyGate:
+    """Every frame is judged, whatever its level: scripts say what the detector hears."""
+    return EnergyGate(near_db=-inf, margin_db=-inf)
+
+
 def a_stream(**options: object) -> Stream:
-    return Stream(7, "fake", StreamOptions(encoding="pcm_f32le", **options))  # type: ignore[arg-type]  # options by name
+    stream_options = StreamOptions(encoding="pcm_f32le", **options)  # type: ignore[arg-type]  # options by name
+    return Stream(7, "fake", stream_options, gate=open_gate())
 
 
 def a_driver(*runs: Run, **options: object) -> Driver:
@@ -327,7 +335,7 @@ def test_a_change_counts_from_the_next_segment_on() -> None:
 
 def test_a_stream_goes_on_at_its_checkpoint() -> None:
     checkpoint = Checkpoint(transcribed_samples=to_samples(1_000), silence_samples=to_samples(500), next_segment=3)
-    stream = Stream(7, "fake", StreamOptions(encoding="pcm_f32le"), checkpoint)
+    stream = Stream(7, "fake", StreamOptions(encoding="pcm_f32le"), checkpoint, gate=open_gate())
     driver = Driver(stream, frames([(1.0, 20)]))
 
     driver.hear(of_frames(60))

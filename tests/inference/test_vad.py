@@ -1,13 +1,11 @@
 """Silero VAD: batches, states and silence, on real speech."""
 
 from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pytest
 
 from inference.endpointing import FRAME_SAMPLES, START_PROB
-from inference.vad import MAX_SILENT_FRAMES, SILENCE_RMS, LevelVad, SileroVad, VadState
+from inference.vad import CONTEXT_SAMPLES, LevelVad, SileroVad, VadState
 from tests.speech import clips
 
 FRAMES = 60
@@ -19,8 +17,10 @@ def vad() -> SileroVad:
 
 
 def frames_of(audio: np.ndarray) -> Iterator[np.ndarray]:
+    """With the samples before each."""
+    padded = np.pad(audio, (CONTEXT_SAMPLES, 0))
     for start in range(0, FRAMES * FRAME_SAMPLES, FRAME_SAMPLES):
-        yield audio[start : start + FRAME_SAMPLES]
+        yield padded[start : start + CONTEXT_SAMPLES + FRAME_SAMPLES]
 
 
 def judged_alone(vad: SileroVad, audio: np.ndarray) -> list[float]:
@@ -65,51 +65,16 @@ def test_the_comparison_would_show_a_shared_state(vad: SileroVad) -> None:
     assert not np.allclose(mixed[::2], judged_alone(vad, first), atol=1e-2)
 
 
-def test_digital_silence_costs_nothing(vad: SileroVad, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    run = SileroVad._run
-
-    def counting_run(self: SileroVad, frames: list[np.ndarray], *args: Any) -> None:
-        calls.append(len(frames))
-        run(self, frames, *args)
-
-    monkeypatch.setattr(SileroVad, "_run", counting_run)
-    speech, silence = clips()[0].audio[8_000 : 8_000 + FRAME_SAMPLES], np.zeros(FRAME_SAMPLES, dtype=np.float32)
-
-    states = [VadState(), VadState(), VadState()]
-    for _ in range(MAX_SILENT_FRAMES):
-        vad.probabilities([silence, speech, silence], states)
-    calls.clear()
-
-    probs = vad.probabilities([silence, speech, silence], states)
-    vad.probabilities([silence], states[:1])
-
-    assert calls == [1]
-    assert (probs[0], probs[2]) == (0.0, 0.0)
-
-
-def test_the_network_hears_the_quiet_before_speech(vad: SileroVad) -> None:
-    """A pause below the level of speech is shown to it, frame by frame."""
-    whisper = np.full(FRAME_SAMPLES, 2 * SILENCE_RMS, dtype=np.float32)
-    state = VadState()
-
-    assert all(state.must_hear(whisper) for _ in range(10 * MAX_SILENT_FRAMES))
-
-
-def after_silence(vad: SileroVad, num_frames: int, audio: np.ndarray) -> list[float]:
-    state = VadState()
-    for _ in range(num_frames):
-        vad.probabilities([np.zeros(FRAME_SAMPLES, dtype=np.float32)], [state])
-    return [vad.probabilities([frame], [state])[0] for frame in frames_of(audio)]
-
-
-def test_an_hour_of_silence_is_as_a_second_of_it(vad: SileroVad) -> None:
-    speech = clips()[1].audio
-
-    np.testing.assert_allclose(after_silence(vad, 3600 * 31, speech), after_silence(vad, MAX_SILENT_FRAMES, speech), atol=1e-4)
-
-
 def test_the_level_detector_hears_what_is_loud() -> None:
-    loud, quiet = np.full(FRAME_SAMPLES, 0.1, dtype=np.float32), np.zeros(FRAME_SAMPLES, dtype=np.float32)
+    num_samples = CONTEXT_SAMPLES + FRAME_SAMPLES
+    loud, quiet = np.full(num_samples, 0.1, dtype=np.float32), np.zeros(num_samples, dtype=np.float32)
 
     assert LevelVad().probabilities([loud, quiet], [VadState(), VadState()]) == [1.0, 0.0]
+
+
+def test_a_state_holds_no_other_stream_of_its_batch_in_memory(vad: SileroVad) -> None:
+    states = [VadState() for _ in range(64)]
+
+    vad.probabilities([np.zeros(CONTEXT_SAMPLES + FRAME_SAMPLES, dtype=np.float32)] * 64, states)
+
+    assert all(state.recurrent.base is None for state in states)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from inference import messages as link
 from inference.audio import to_samples
@@ -173,7 +173,8 @@ def test_ready_follows_the_opening_and_is_recorded_before(talk: Talk) -> None:
         ({"sample_rate": 48_000}, {"sample_rate_hz": 48_000}),
         ({"endpoint_ms": 800, "max_segment_s": 7.5}, {"endpoint_ms": 800, "max_segment_ms": 7_500}),
         ({"interim": False, "model": "whisper-base"}, {"interim": False, "model": "whisper-base"}),
-        ({"scenario": "general"}, {"languages": ("en",)}),
+        ({"scenario": "general"}, {"languages": ("en",), "denoise": False}),
+        ({"denoise": True}, {"denoise": True}),
     ],
 )  # fmt: skip
 def test_start_says_how_the_stream_is_heard(talk: Talk, start: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -183,12 +184,40 @@ def test_start_says_how_the_stream_is_heard(talk: Talk, start: dict[str, Any], e
     assert {name: getattr(action.options, name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("option", ["denoise", "hotwords"])
-def test_what_is_not_there_yet_is_said_and_the_session_goes_on(talk: Talk, option: str) -> None:
-    talk.tell("start", **{option: True if option == "denoise" else ["Hark"]})
+def test_a_server_without_rnnoise_says_that_denoise_is_off_and_the_session_goes_on(talk: Talk) -> None:
+    talk.tell("start", denoise=True)
+
+    talk.hear(opened())
 
     assert talk.codes == ["option_not_available"]
-    assert talk.session.phase is Phase.OPENING
+    assert talk.session.phase is Phase.LIVE
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_nothing_is_said_of_denoise_where_it_is_as_asked_for(talk: Talk, wanted: bool) -> None:
+    talk.tell("start", denoise=wanted)
+
+    talk.hear(structs.replace(opened(), denoise=wanted))
+
+    assert talk.codes == []
+
+
+def test_a_late_start_is_told_that_denoise_stays_off(talk: Talk) -> None:
+    talk.session.on_audio(bytes(320))
+
+    (warning, *_others) = talk.tell("start", denoise=True)
+
+    assert isinstance(warning, Send)
+    assert isinstance(warning.message, SessionWarning)
+    assert "denoise is fixed" in warning.message.message
+
+
+def test_configure_does_not_know_denoise(talk: Talk) -> None:
+    talk.go_live()
+
+    talk.tell("configure", denoise=True)
+
+    assert talk.codes == ["unknown_option"]
 
 
 # Bad input

@@ -1,0 +1,133 @@
+"""Which frames of a stream are worth showing to the voice activity network: an energy gate over an adaptive noise floor.
+
+Quiet and steady noise are left out and cost nothing but their level. A frame is loud when it could begin speech (it is near
+enough to the microphone) and stands out from the noise of the last seconds; around it the network hears everything, from two
+seconds before to half a second after, so that it knows the quiet that the speech stands out from. To know what comes after it, a
+frame in the quiet waits for two seconds; nobody waits for it: the moment something is loud, all that waited is judged.
+
+The gate knows levels only, no audio and no speech; while speech goes on it is not asked. See docs/decisions/0007.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import log10
+from typing import Final
+
+import numpy as np
+
+from inference.endpointing import FRAME_MS, FRAME_SAMPLES
+
+NEAR_DB: Final = -50.0
+"""dBFS. The loudest 32 ms of speech into a microphone lie above; a talk in the next room, at its noise level, below."""
+MARGIN_DB: Final = 6.0
+"""What stands out: speech 10 dB above its noise does within its first sounds; a fan hardly ever."""
+FLOOR_BELOW_NEAR_DB: Final = 6.0
+"""How far below NEAR_DB the floor stops: what is lower is not loud anyway, and it has less far to rise."""
+SMOOTH_FRAMES: Final = 3
+"""The floor is compared with a mean of so many frames: low noise wavers from one to the next; speech is never shorter."""
+LOOKBACK_FRAMES: Final = 2_000 // FRAME_MS
+"""With one second the network, woken up, judged some beginnings half a second too early."""
+HOLD_FRAMES: Final = 500 // FRAME_MS
+FIRST_FRAMES: Final = 2_000 // FRAME_MS
+"""Heard in any case: a stream may begin in the middle of a word, and the floor is not known yet."""
+RISE_DB: Final = 3.0 * FRAME_MS / 1000
+"""How much the floor rises in a frame at most: 3 dB a second. Any gap between words brings it down again."""
+FALL: Final = 0.25
+"""How much of the way down to a lower level the floor goes in a frame."""
+FAINTEST_POWER: Final = 1e-12
+
+
+def frame_powers(audio: np.ndarray) -> list[float]:
+    """Mean square of each frame, 0 to 1.
+
+    Args:
+        audio: float32 (num_frames * 512,), mono, 16 kHz, in [-1, 1].
+    """
+    frames = audio.reshape(-1, FRAME_SAMPLES)
+    powers: list[float] = (np.einsum("ij,ij->i", frames, frames) / FRAME_SAMPLES).tolist()
+    return powers
+
+
+def to_db(power: float) -> float:
+    return 10 * log10(max(power, FAINTEST_POWER))
+
+
+@dataclass(slots=True)
+class Opening:
+    """The frames [first, end) are to be heard."""
+
+    first: int
+    end: int
+
+
+def _first_opening() -> deque[Opening]:
+    return deque([Opening(0, FIRST_FRAMES)])
+
+
+@dataclass(slots=True)
+class EnergyGate:
+    """Counts frames from 0, as the endpointer does; `num_frames`: how many were measured. `floor_db`: None before the first.
+
+    near_db, margin_db: minus infinity holds the gate open.
+    """
+
+    near_db: float = NEAR_DB
+    margin_db: float = MARGIN_DB
+    num_frames: int = 0
+    floor_db: float | None = None
+    _near_power: float = field(init=False)
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=SMOOTH_FRAMES))
+    _openings: deque[Opening] = field(default_factory=_first_opening)
+
+    def __post_init__(self) -> None:
+        self._near_power = 10 ** (self.near_db / 10)
+
+    def measure(self, powers: Iterable[float]) -> list[bool]:
+        """Take the powers of the next frames. Returns which of them are near."""
+        return [self._measure(power) for power in powers]
+
+    def is_open(self, frame: int) -> bool:
+        """Whether the network has to judge `frame`; nobody asks for an earlier one afterwards."""
+        opening = self._next_opening(frame)
+        return opening is not None and opening.first <= frame
+
+    def num_skippable(self, frame: int, *, is_last: bool) -> int:
+        """How many frames, from `frame` on, the network need never hear. `is_last`: nobody will wait for more frames."""
+        opening = self._next_opening(frame)
+        end = self.num_frames if is_last else self.num_frames - LOOKBACK_FRAMES
+        return max(0, (end if opening is None else min(end, opening.first)) - frame)
+
+    def _next_opening(self, frame: int) -> Opening | None:
+        while self._openings and self._openings[0].end <= frame:
+            self._openings.popleft()
+        return self._openings[0] if self._openings else None
+
+    def _measure(self, power: float) -> bool:
+        self._recent.append(power)
+        level_db = to_db(sum(self._recent) / len(self._recent))
+        is_near = power >= self._near_power
+        self._follow(level_db)
+        assert self.floor_db is not None
+        if is_near and level_db >= self.floor_db + self.margin_db:
+            self._open(self.num_frames)
+        self.num_frames += 1
+        return is_near
+
+    def _follow(self, level_db: float) -> None:
+        """Move the floor: down fast, up slowly."""
+        if self.floor_db is None:
+            self.floor_db = level_db
+        elif level_db < self.floor_db:
+            self.floor_db += FALL * (level_db - self.floor_db)
+        else:
+            self.floor_db = min(level_db, self.floor_db + RISE_DB)
+        self.floor_db = max(self.floor_db, self.near_db - FLOOR_BELOW_NEAR_DB)
+
+    def _open(self, frame: int) -> None:
+        """Let everything around `frame` be heard."""
+        first, end = max(0, frame - LOOKBACK_FRAMES), frame + 1 + HOLD_FRAMES
+        if self._openings and self._openings[-1].end >= first:
+            self._openings[-1].end = max(self._openings[-1].end, end)
+        else:
+            self._openings.append(Opening(first, end))
