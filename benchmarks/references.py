@@ -17,7 +17,6 @@ import torch
 import whisper
 from ctranslate2.converters import TransformersConverter
 from torch import Tensor
-from transformers import WhisperForConditionalGeneration
 from whisper.tokenizer import get_tokenizer
 
 from inference.engines.whisper.features import LogMel
@@ -68,6 +67,9 @@ def openai_logits(path: Path, mel: Tensor, tokens: Tensor) -> Tensor:
 
 
 def hugging_face_logits(folder: Path, mel: Tensor, tokens: Tensor) -> Tensor:
+    # not above: it imports torchaudio, which inference.torchaudio_compat must have imported before
+    from transformers import WhisperForConditionalGeneration
+
     model = WhisperForConditionalGeneration.from_pretrained(folder)
     logits: Tensor = model(input_features=mel, decoder_input_ids=tokens).logits
     return logits

@@ -83,8 +83,11 @@ def _unpickled(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except Exception as err:  # bytes that are none of its own lead torch's reader anywhere
-        reason = str(err).partition("\n")[0] or type(err).__name__
-        raise WeightsError(f"{path} is no torch checkpoint or is damaged ({reason}). Copy the file anew.") from err
+        reason = str(err).partition("\n")[0].partition(". ")[0] or type(err).__name__  # what follows advises to trust the file
+        raise WeightsError(
+            f"{path} is no torch checkpoint or is damaged ({reason}); expected a `.pt` file as OpenAI publishes them. "
+            "Copy the file anew, or give the folder where the model is one."
+        ) from err
 
 
 def _is_zip(path: Path) -> bool:

@@ -120,8 +120,10 @@ def test_nothing_in_the_file_is_executed(tmp_path: Path) -> None:
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.pt").write_text("version https://git-lfs.github.com/spec/v1")
 
-    with pytest.raises(WeightsError, match=r"notes.pt is no torch checkpoint or is damaged"):
+    with pytest.raises(WeightsError, match=r"notes.pt is no torch checkpoint or is damaged .*; expected a `.pt` file") as refused:
         OpenAIFile("notes", tmp_path / "notes.pt").vocabulary()
+
+    assert "weights_only" not in refused.value.message  # torch advises to switch the protection off
 
 
 def changed(tmp_path: Path, name: str, tensor: torch.Tensor | None) -> OpenAIFile:
