@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from benchmarks import accuracy, windows
+from benchmarks import accuracy, hotwords, stability, windows
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -13,6 +13,8 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     windows.main(["--json", str(RESULTS / "windows.json")])
+    hotwords.main(["--json", str(RESULTS / "hotwords.json")])
+    stability.main(["--json", str(RESULTS / "stability.json")])
     accuracy.main(["--model", "whisper-tiny.en", "--languages", "en", "--json", str(RESULTS / "accuracy-tiny.en.json")])
     accuracy.main(["--model", "whisper-base", "--languages", "zh", "--json", str(RESULTS / "accuracy-base.json")])
 

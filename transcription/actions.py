@@ -36,6 +36,7 @@ class ConfigureRecognition:
     """Only the given fields change."""
 
     languages: tuple[str, ...] | UnsetType = UNSET
+    hotwords: tuple[str, ...] | UnsetType = UNSET
     endpoint_ms: int | UnsetType = UNSET
     max_segment_ms: int | UnsetType = UNSET
     interim: bool | UnsetType = UNSET

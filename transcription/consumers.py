@@ -206,6 +206,7 @@ class StreamConsumer:
                     ConfigureStream(
                         stream=handle.number,
                         languages=action.languages,
+                        hotwords=action.hotwords,
                         endpoint_ms=action.endpoint_ms,
                         max_segment_ms=action.max_segment_ms,
                         interim=action.interim,

@@ -210,12 +210,7 @@ class StreamSession:
         self.start = start
         self._wants_words = start.words
         self.languages = self._language_tags(start.language)
-        warnings = [
-            self._not_available(name)
-            for name, is_given in (("hotwords", bool(start.hotwords)),)
-            if is_given
-        ]
-        return [*warnings, *self._open()]
+        return self._open()
 
     def _on_late_start(self, start: Start) -> list[Action]:
         """Audio came first and was taken as the defaults say; a start that says otherwise means that it was misread."""
@@ -240,6 +235,7 @@ class StreamSession:
             max_segment_s=start.max_segment_s,
             interim=start.interim,
             words=start.words,
+            hotwords=start.hotwords,
         )
         return [warning, *self._on_configure(change)]
 
@@ -251,8 +247,6 @@ class StreamSession:
             return []
         languages: tuple[str, ...] | UnsetType = UNSET
         warnings: list[Action] = []
-        if change.hotwords:
-            warnings.append(self._not_available("hotwords"))
         if not isinstance(change.language, UnsetType):
             languages = self._language_tags(change.language)
             if (complaint := self._language_complaint(languages)) is not None:
@@ -265,6 +259,7 @@ class StreamSession:
             *warnings,
             ConfigureRecognition(
                 languages=languages,
+                hotwords=UNSET if isinstance(change.hotwords, UnsetType) else tuple(change.hotwords),
                 endpoint_ms=change.endpoint_ms,
                 max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
                 interim=change.interim,
@@ -302,6 +297,7 @@ class StreamSession:
                     sample_rate_hz=self.start.sample_rate,
                     num_channels=self.start.channels,
                     languages=self.languages,
+                    hotwords=tuple(self.start.hotwords),
                     model=self.start.model,
                     interim=self.start.interim,
                     endpoint_ms=self.start.endpoint_ms,
@@ -491,9 +487,6 @@ class StreamSession:
                 "too_many_bad_messages", f"More than {MAX_BAD_MESSAGES} messages could not be used; the last: {message}"
             )
         return [self._warning(code, message)]
-
-    def _not_available(self, option: str) -> Send:
-        return self._warning("option_not_available", f"{option} is not available on this server yet and was ignored.")
 
     def _warning(self, code: str, message: str) -> Send:
         return Send(SessionWarning(code=code, message=message))

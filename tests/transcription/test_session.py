@@ -175,6 +175,7 @@ def test_ready_follows_the_opening_and_is_recorded_before(talk: Talk) -> None:
         ({"interim": False, "model": "whisper-base"}, {"interim": False, "model": "whisper-base"}),
         ({"scenario": "general"}, {"languages": ("en",), "denoise": False}),
         ({"denoise": True}, {"denoise": True}),
+        ({"hotwords": ["Hark", "Al-Fayoum"]}, {"hotwords": ("Hark", "Al-Fayoum")}),
     ],
 )  # fmt: skip
 def test_start_says_how_the_stream_is_heard(talk: Talk, start: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -212,8 +213,31 @@ def test_a_late_start_is_told_that_denoise_stays_off(talk: Talk) -> None:
     assert "denoise is fixed" in warning.message.message
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({"hotwords": ["Hark"]}, ("Hark",)), ({"hotwords": []}, ()), ({"interim": False}, UNSET)],
+)
+def test_configure_changes_hotwords_only_when_it_gives_some(talk: Talk, change: dict[str, Any], expected: object) -> None:
+    live(talk)
+
+    (action,) = talk.tell("configure", **change)
+
+    assert isinstance(action, ConfigureRecognition)
+    assert action.hotwords == expected
+
+
+def test_hotwords_of_a_late_start_count_from_the_next_segment(talk: Talk) -> None:
+    live(talk)
+
+    *_warning, action = talk.tell("start", hotwords=["Hark"])
+
+    assert isinstance(action, ConfigureRecognition)
+    assert action.hotwords == ("Hark",)
+
+
 def test_configure_does_not_know_denoise(talk: Talk) -> None:
-    talk.go_live()
+    talk.tell("start")
+    talk.hear(opened())
 
     talk.tell("configure", denoise=True)
 
