@@ -41,9 +41,10 @@ from inference.vad import SpeechDetector
 logger = logging.getLogger(__name__)
 
 Deliver = Callable[[int, list[AnyStreamEvent]], None]
-MAX_VAD_ROUNDS = 80
-"""Frames of one stream judged before the next batch runs: a stream far behind must not hold up the others. 2.5 s: all that
-waited at the gate, so that a beginning is not put off by a batch."""
+MAX_VAD_ROUNDS = 32
+"""Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
+MAX_QUIET_ROUNDS = 80
+"""The same for a stream in the quiet: all that waited at the gate, so that no batch comes between it and the beginning."""
 
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
@@ -217,8 +218,10 @@ class RecognitionLoop:
     def judge(self) -> None:
         """Voice activity for all streams together, one frame of each a round."""
         streams = [client.stream for client in self.clients.values()]
-        for _ in range(MAX_VAD_ROUNDS):
+        for number in range(MAX_QUIET_ROUNDS):
             streams = [stream for stream in streams if stream.has_frame() and not stream.is_done]
+            if number >= MAX_VAD_ROUNDS:
+                streams = [stream for stream in streams if not stream.endpointer.is_busy]
             if not streams:
                 break
             self._judge(streams)
