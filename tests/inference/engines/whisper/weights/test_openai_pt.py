@@ -1,5 +1,6 @@
 """OpenAI's `.pt` files: read as they are, refused with a sentence where they are something else."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -104,17 +105,22 @@ def test_a_damaged_file_is_refused_or_read_but_never_breaks_the_reader(tmp_path:
 
 
 class Command:
-    """Unpickled, it would run."""
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (open, (str(Path("/tmp/executed")),))  # noqa: S108  # is never opened
+        return (os.mkdir, (str(self.folder),))
 
 
 def test_nothing_in_the_file_is_executed(tmp_path: Path) -> None:
-    torch.save({"dims": Command(), "model_state_dict": {}}, tmp_path / "evil.pt")
+    torch.save({"dims": Command(tmp_path / "made"), "model_state_dict": {}}, tmp_path / "evil.pt")
 
     with pytest.raises(WeightsError, match="is no torch checkpoint or is damaged"):
         OpenAIFile("evil", tmp_path / "evil.pt").load()
+
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
