@@ -42,5 +42,9 @@ def _connect(address: str) -> socket.socket:
         return socket.create_connection((host, int(port)), timeout=GREETED_WITHIN_S)
     link = socket.socket(socket.AF_UNIX)
     link.settimeout(GREETED_WITHIN_S)
-    link.connect(rest)
+    try:
+        link.connect(rest)
+    except OSError:
+        link.close()
+        raise
     return link

@@ -2,17 +2,22 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import psutil
 import pytest
 
+from asr_project.serve import child as child_module
+from asr_project.serve import readiness, topology
 from asr_project.serve.child import ChildSpec, StopRequested
 from asr_project.serve.console import Console
 from asr_project.serve.errors import CannotStart, StopServing
@@ -203,3 +208,85 @@ def assert_gone(pid: int) -> None:
             return
         time.sleep(0.02)
     pytest.fail(f"process {pid} still runs")
+
+
+def fake_inference(folder: Path, number: int) -> ChildSpec:
+    """What `make serve` runs, with the scripted engine."""
+    process = topology.InferenceProcess(number, f"unix:{folder / f'{number}.sock'}")
+    return topology.inference({**os.environ, "HARK_MODELS": "fake"}, process)
+
+
+def greets(folder: Path, number: int) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(folder / f"{number}.sock")) == 0 and bool(link.recv(1))
+
+
+@pytest.fixture
+def two_inference_processes(supervisor: Supervisor, tmp_path: Path) -> list[int]:
+    """Their process ids; both are listening."""
+    for number in range(2):
+        supervisor.start(fake_inference(tmp_path, number))
+    wait_for(supervisor, lambda: all(greets(tmp_path, number) for number in range(2)))
+    return [pid for number in range(2) if (pid := supervisor.pid_of(f"inference-{number}"))]
+
+
+@pytest.mark.integration
+def test_of_two_inference_processes_the_one_that_is_killed_is_started_again(
+    supervisor: Supervisor, two_inference_processes: list[int], tmp_path: Path, output: StringIO
+) -> None:
+    os.kill(two_inference_processes[1], signal.SIGKILL)
+
+    wait_for(supervisor, lambda: supervisor.pid_of("inference-1") not in {None, two_inference_processes[1]})
+    wait_for(supervisor, lambda: greets(tmp_path, 1))
+    assert supervisor.pid_of("inference-0") == two_inference_processes[0]
+    assert "inference-1 stopped (killed by SIGKILL); it is started again in 1 s." in output.getvalue()
+
+
+@pytest.mark.integration
+def test_an_inference_process_that_hangs_is_killed_and_started_again(
+    supervisor: Supervisor,
+    two_inference_processes: list[int],
+    tmp_path: Path,
+    output: StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readiness, "GREETED_WITHIN_S", 0.3)
+    os.kill(two_inference_processes[0], signal.SIGSTOP)
+
+    wait_for(supervisor, lambda: supervisor.pid_of("inference-0") not in {None, two_inference_processes[0]})
+    wait_for(supervisor, lambda: greets(tmp_path, 0))
+    assert supervisor.pid_of("inference-1") == two_inference_processes[1]
+    assert "inference-0 does not answer any more and is killed." in output.getvalue()
+
+
+def test_only_silence_in_a_row_is_a_hang(
+    supervisor: Supervisor, child: Callable[..., ChildSpec], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that is slow now and then lives; one that is silent for three looks does not."""
+    monkeypatch.setattr(child_module, "LOOK_EVERY_S", 0.01)
+    answers = [True, True, False, True, True, False, True, True, True]
+    asked: list[bool] = []
+
+    def is_silent() -> bool:
+        asked.append(answers[len(asked)])
+        return asked[-1]
+
+    supervisor.start(replace(child("inference-0", SLEEP), is_silent=is_silent))
+    pid = supervisor.pid_of("inference-0")
+
+    wait_for(supervisor, lambda: supervisor.pid_of("inference-0") != pid)
+    assert asked[: len(answers)] == answers
+
+
+def test_a_process_that_has_ended_is_not_asked_any_more(
+    supervisor: Supervisor, child: Callable[..., ChildSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "LOOK_EVERY_S", 0.01)
+    supervisor.run_once(replace(child("prepare", "print('done')"), is_silent=lambda: False))
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "guard-prepare" and alive_after(thread)]
+
+
+def alive_after(thread: threading.Thread) -> bool:
+    thread.join(5)
+    return thread.is_alive()

@@ -1,0 +1,264 @@
+"""Streams whose processes die, are given up and come back in every order: pool and loops joined without sockets."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from inference.client import NO_WORKER, InferenceClient, StreamHandle, pool
+from inference.client.placement import Candidate
+from inference.client.worker_link import LinkOwner
+from inference.engines.fake import VOCABULARY, FakeEngine
+from inference.loop import RecognitionLoop
+from inference.messages import (
+    AnyRequest,
+    AnyStreamEvent,
+    AudioChunk,
+    OpenStream,
+    StreamDone,
+    StreamOptions,
+    TranscriptFinal,
+    WorkerLoad,
+    WorkerStatus,
+)
+from inference.vad import LevelVad
+from tests.inference.worker import say
+
+NUM_STREAMS = 3
+MAX_STREAMS = {"inference-0": 3, "inference-1": 2}
+"""All streams have room in one process and not in the other."""
+MAX_TURNS = 2_000
+
+
+class Process:
+    """Stands for a link and the process at its other end."""
+
+    def __init__(self, name: str, _address: str, owner: LinkOwner) -> None:
+        self.name = name
+        self.owner = owner
+        self.was_tried = True
+        self.is_up = False
+        self.start()
+
+    def start(self) -> None:
+        if not self.is_up:
+            self.is_up = True
+            self.loop = RecognitionLoop(
+                {"fake": FakeEngine()}, LevelVad(), self.deliver, max_streams=MAX_STREAMS[self.name], max_batch=9
+            )
+            self.outbox: list[AnyRequest] = []
+            self.load = WorkerLoad()
+            self.is_heard = True
+
+    @property
+    def can_take(self) -> bool:
+        return self.is_up
+
+    @property
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(node="", is_ready=True, models=(FakeEngine().info,)) if self.is_up else NO_WORKER
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate(self.status.models, self.load)
+
+    def open(self, _stream: int, requests: list[AnyRequest]) -> None:
+        self.outbox += requests
+
+    def put(self, request: AnyRequest) -> None:
+        self.outbox.append(request)
+
+    def forget(self, stream: int) -> None:
+        pass
+
+    def mark_full(self) -> None:
+        self.load = WorkerLoad(is_full=True)
+
+    def deliver(self, _link: int, events: list[AnyStreamEvent]) -> None:
+        if self.is_heard:
+            for stream in dict.fromkeys(event.stream for event in events):
+                self.owner.on_events(self, stream, [event for event in events if event.stream == stream])  # type: ignore[arg-type]
+
+    def turn(self) -> None:
+        self.work()
+        num_streams = len(self.loop.clients)
+        self.load = WorkerLoad(num_streams=num_streams, is_full=num_streams >= MAX_STREAMS[self.name])
+        if self.is_up:
+            self.owner.on_news(self)  # type: ignore[arg-type]
+
+    def work(self) -> None:
+        requests, self.outbox = self.outbox, []
+        self.loop.submit(0, requests)
+        self.loop.take(wait=False)
+        self.loop.judge()
+        self.loop.step()
+        self.loop.send()
+
+    def die(self, manner: str) -> None:
+        """`mute`: it worked on what had come, but its answers were lost. `late`: it was given up, and answers all the same."""
+        if not self.is_up:
+            return
+        self.is_up = False
+        if manner == "mute":
+            self.is_heard = False
+            self.work()
+        self.owner.on_lost(self)  # type: ignore[arg-type]
+        if manner == "late":
+            self.work()
+
+
+@dataclass
+class Speaker:
+    """One stream, what was said on it and what was heard."""
+
+    client: InferenceClient
+    words: list[str] = field(default_factory=list)
+    num_samples: int = 0
+    num_finalizes: int = 0
+    events: list[AnyStreamEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.handle: StreamHandle = self.client.open_stream(StreamOptions(max_segment_ms=3_000), self.events.extend)
+
+    def say(self, word: str, silence_s: float) -> None:
+        pcm = say(word, silence_s)
+        self.words += word.split()
+        self.num_samples += len(pcm) // 2
+        self.handle.send_audio(pcm)
+
+    def finalize(self) -> None:
+        self.num_finalizes += 1
+        self.handle.finalize()
+
+    @property
+    def finals(self) -> list[TranscriptFinal]:
+        return [event for event in self.events if isinstance(event, TranscriptFinal)]
+
+    def assert_all_was_heard_once(self) -> None:
+        done = self.events[-1]
+        assert isinstance(done, StreamDone)
+        assert done.checkpoint.settled_samples == self.num_samples
+        assert [word for final in self.finals for word in final.text.split()] == self.words
+        assert [final.segment for final in self.finals] == list(range(len(self.finals)))
+        assert all(before.end_ms <= after.start_ms for before, after in pairwise(self.finals))
+        assert sum(final.from_finalize for final in self.finals) == self.num_finalizes
+
+
+Step = tuple[str, int, Any]
+some_stream = st.integers(0, NUM_STREAMS - 1)
+some_process = st.integers(0, 1)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("say"), some_stream, st.sampled_from(VOCABULARY)),
+        st.tuples(st.just("pause"), some_stream, st.sampled_from([0.1, 0.7, 2.0])),
+        st.tuples(st.just("finalize"), some_stream, st.none()),
+        st.tuples(st.just("turn"), some_process, st.none()),
+        st.tuples(st.just("die"), some_process, st.sampled_from(["mute", "late", "silent"])),
+        st.tuples(st.just("start"), some_process, st.none()),
+    ),
+    max_size=40,
+)
+
+
+@pytest.fixture(autouse=True)
+def without_sockets() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pool, "WorkerLink", Process)
+        yield
+
+
+async def play(script: list[Step]) -> list[Speaker]:
+    client = InferenceClient("first", "second")
+    processes: list[Any] = client.workers
+    speakers = [Speaker(client) for _ in range(NUM_STREAMS)]
+    for process in processes:
+        process.turn()  # they are open: a new stream is refused when there is no room, one that was open waits for it
+    for kind, number, value in script:
+        match kind:
+            case "say":
+                speakers[number].say(value, 0.0)
+            case "pause":
+                speakers[number].say("", value)
+            case "finalize":
+                speakers[number].finalize()
+            case "turn" if processes[number].is_up:
+                processes[number].turn()
+            case "die":
+                processes[number].die(value)
+            case "start":
+                processes[number].start()
+    finish(processes, speakers)
+    return speakers
+
+
+def finish(processes: list[Any], speakers: list[Speaker]) -> None:
+    for process in processes:
+        process.start()
+    for speaker in speakers:
+        speaker.handle.end()
+    for _ in range(MAX_TURNS):
+        for process in processes:
+            process.turn()
+        if all(speaker.handle.is_over for speaker in speakers):
+            return
+    pytest.fail("a stream never ended")
+
+
+MOVED: list[Step] = [("say", 0, "alpha"), ("turn", 0, None), ("die", 0, "late"), ("say", 0, "bravo"), ("turn", 1, None)]
+LATE: list[Step] = [("say", 0, "alpha"), ("pause", 0, 2.0), ("turn", 0, None), ("turn", 0, None), ("die", 0, "late")]
+CROWDED: list[Step] = [("die", 0, "silent"), ("turn", 1, None), ("say", 2, "alpha")]
+
+
+@settings(deadline=None, max_examples=150)
+@given(steps)
+@example(MOVED)
+@example(LATE)
+@example(CROWDED)
+@example([*MOVED, ("start", 0, None), ("die", 1, "mute"), ("say", 0, "charlie")])
+def test_no_word_is_lost_and_none_comes_twice_wherever_streams_go(script: list[Step]) -> None:
+    assert_all_is_heard_once(script)
+
+
+def assert_all_is_heard_once(script: list[Step]) -> None:
+    for speaker in asyncio.run(play(script)):
+        speaker.assert_all_was_heard_once()
+
+
+def test_the_check_would_show_answers_of_a_process_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can fail: here whoever knows a stream's number is believed."""
+
+    def believe(client: InferenceClient, _link: object, stream: int, events: list[AnyStreamEvent]) -> None:
+        if stream in client._handles:
+            client._handles[stream].take(events)
+
+    monkeypatch.setattr(InferenceClient, "on_events", believe)
+
+    with pytest.raises(AssertionError):
+        assert_all_is_heard_once(LATE)
+
+
+def test_the_check_would_show_a_stream_that_is_moved_without_its_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = StreamHandle.replay
+    monkeypatch.setattr(StreamHandle, "replay", lambda handle: replay(handle)[:1])
+
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        assert_all_is_heard_once(MOVED)
+
+
+async def test_a_stream_goes_on_elsewhere_before_anything_else_happens() -> None:
+    """It does not wait for the next report of the other process."""
+    client = InferenceClient("first", "second")
+    first, second = cast(list[Process], client.workers)
+    speaker = Speaker(client)
+    first.turn()
+    speaker.say("alpha", 0.0)
+
+    first.die("silent")
+
+    assert [type(request) for request in second.outbox] == [OpenStream, AudioChunk]
+    speaker.handle.cancel()
