@@ -1,12 +1,18 @@
 """`make bench`: what needs no running server, one after the other, as tables and as JSON under benchmarks/results/.
 
-`python -m benchmarks.live` is apart: it plays recordings to a server at the pace they were spoken.
+Apart are those that play recordings, at the pace they were spoken, to a server that runs: `LIVE`.
 """
 
+import sys
 from pathlib import Path
 
 from benchmarks import accuracy, hotwords, stability, windows
 
+LIVE = """
+These need a running server:
+  python -m benchmarks.live       what a listener gets, and when
+  python -m benchmarks.streams    how many live streams it carries
+"""
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -17,6 +23,7 @@ def main() -> None:
     stability.main(["--json", str(RESULTS / "stability.json")])
     accuracy.main(["--model", "whisper-tiny.en", "--languages", "en", "--json", str(RESULTS / "accuracy-tiny.en.json")])
     accuracy.main(["--model", "whisper-base", "--languages", "zh", "--json", str(RESULTS / "accuracy-base.json")])
+    sys.stdout.write(LIVE)
 
 
 if __name__ == "__main__":
