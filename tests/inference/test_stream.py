@@ -317,20 +317,23 @@ def test_a_listener_who_wants_no_partials_gets_no_step_for_them() -> None:
 
 
 def test_a_change_counts_from_the_next_segment_on() -> None:
-    driver = a_driver((1.0, 20), (0.0, 60), (1.0, 20), languages=("en",))
+    driver = a_driver((1.0, 20), (0.0, 60), (1.0, 20), languages=("en",), hotwords=("Hark",))
     driver.push(of_frames(10))
     driver.judge()
 
-    driver.stream.configure(ConfigureStream(stream=7, languages=("de",)))
+    driver.stream.configure(ConfigureStream(stream=7, languages=("de",), hotwords=("Horch",)))
     driver.push(of_frames(60))
     driver.judge()
-    _audio, before = driver.stream.window()
+    before = driver.stream.hotwords
+    _audio, languages_before = driver.stream.window()
     driver.stream.complete(heard())
     driver.push(of_frames(100))
     driver.judge()
-    _audio, after = driver.stream.window()
+    after = driver.stream.hotwords
+    _audio, languages_after = driver.stream.window()
 
-    assert (before, after) == (("en",), ("de",))
+    assert (languages_before, languages_after) == (("en",), ("de",))
+    assert (before, after) == (("Hark",), ("Horch",))
 
 
 def test_a_stream_goes_on_at_its_checkpoint() -> None:
