@@ -3,6 +3,9 @@
 Streaming: the recognition loop with voice activity, endpointing, partials and finals, fed 100 ms at a time as if spoken
 (without waiting). Offline: the whole clip in one window padded to 30 s, as Whisper was trained. Both are scored with
 case, punctuation and spacing normalised; languages written without spaces, digits and spelling by character.
+
+With --noise each clip is heard again with recorded noise behind it, and with --denoise each of these once more with RNNoise:
+streaming as the option `denoise` of a stream, offline on the whole clip.
 """
 
 import argparse
@@ -11,15 +14,17 @@ import platform
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.noise import noises, with_noise
 from benchmarks.scoring import ErrorRate, units
 from benchmarks.speech import Clip, clips, speech_folder
 from inference.audio import SAMPLE_RATE_HZ
+from inference.denoise import Denoiser
 from inference.engines import registry
 from inference.engines.base import Engine, Window
 from inference.loop import RecognitionLoop
@@ -71,10 +76,10 @@ class Streamer:
             {engine.info.name: engine}, SileroVad(), lambda _link, events: self.events.extend(events), max_streams=1, max_batch=1
         )
 
-    def stream(self, audio: np.ndarray, languages: tuple[str, ...], *, interim: bool) -> Streamed:
+    def stream(self, audio: np.ndarray, languages: tuple[str, ...], *, interim: bool, denoise: bool = False) -> Streamed:
         """Speak `audio`, float32 (num_samples,) at 16 kHz, into a stream of its own."""
         self.events.clear()
-        options = StreamOptions(encoding="pcm_f32le", languages=languages, interim=interim)
+        options = StreamOptions(encoding="pcm_f32le", languages=languages, interim=interim, denoise=denoise)
         self.loop.submit(0, [OpenStream(stream=0, options=options)])
         for start in range(0, len(audio), FRAME_SAMPLES):
             self.loop.submit(0, [AudioChunk(stream=0, payload=audio[start : start + FRAME_SAMPLES].tobytes())])
@@ -109,6 +114,40 @@ def offline(engine: Engine[Any], audio: np.ndarray, language: str) -> str:
     return engine.step([Window(engine.open_stream(), whole, (language,), is_final=True)])[0].text
 
 
+def denoised(audio: np.ndarray) -> np.ndarray:
+    """All of `audio` through RNNoise."""
+    denoiser = Denoiser()
+    return np.concatenate([denoiser.push(audio), denoiser.catch_up()])
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """noise: a name, or "all": clips take turns with all there are; None: clean."""
+
+    noise: str | None = None
+    snr_db: float = 10.0
+    denoise: bool = False
+
+    @property
+    def name(self) -> str:
+        heard = "clean" if self.noise is None else f"{self.noise} {self.snr_db:g} dB"
+        return f"{heard} + RNNoise" if self.denoise else heard
+
+    def audio(self, clip: Clip, number: int) -> np.ndarray:
+        """`clip` as it is heard; `number` counts clips."""
+        if self.noise is None:
+            return clip.audio()
+        recorded = noises()
+        name = list(recorded)[number % len(recorded)] if self.noise == "all" else self.noise
+        return with_noise(clip.audio(), recorded[name], self.snr_db, clip.name)
+
+
+def conditions(noise: str | None, snrs_db: list[float], *, denoise: bool) -> list[Condition]:
+    """Clean, with noise at each level, and each of these once more with RNNoise."""
+    heard = [Condition()] + ([Condition(noise, snr_db) for snr_db in snrs_db] if noise else [])
+    return [version for one in heard for version in ([one, replace(one, denoise=True)] if denoise else [one])]
+
+
 @dataclass(slots=True)
 class Row:
     """Of one language and kind of speech."""
@@ -121,16 +160,19 @@ class Row:
     num_broken_promises: int = 0
 
 
-def measure(engine: Engine[Any], chosen: list[Clip], *, interim: bool, verbose: bool) -> dict[str, Row]:
+def measure(
+    engine: Engine[Any], chosen: list[Clip], *, interim: bool, verbose: bool, condition: Condition | None = None
+) -> dict[str, Row]:
+    condition = condition or Condition()
     rows: dict[str, Row] = defaultdict(Row)
     streamer = Streamer(engine)
-    for clip in chosen:
-        audio = clip.audio()
+    for number, clip in enumerate(chosen):
+        audio = condition.audio(clip, number)
         row = rows[f"{clip.language} {clip.kind}"]
         reference = units(clip.text, by_character=clip.by_character)
-        whole = offline(engine, audio, clip.language)
+        whole = offline(engine, denoised(audio) if condition.denoise else audio, clip.language)
         started_s = time.perf_counter()
-        streamed = streamer.stream(audio, (clip.language,), interim=interim)
+        streamed = streamer.stream(audio, (clip.language,), interim=interim, denoise=condition.denoise)
         row.streaming_s += time.perf_counter() - started_s
         row.audio_s += clip.seconds
         row.num_clips += 1
@@ -154,18 +196,20 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join(lines)
 
 
-def as_json(model: str, rows: dict[str, Row]) -> str:
-    measured = {
-        name: {
-            "clips": row.num_clips,
-            "offline_percent": row.offline.percent,
-            "streaming_percent": row.streaming.percent,
-            "compute_s_per_audio_s": row.streaming_s / row.audio_s,
-            "broken_promises": row.num_broken_promises,
-        }
-        for name, row in rows.items()
+def as_json(model: str, results: dict[str, dict[str, Row]]) -> str:
+    """By condition, then by language and kind."""
+    measured = {condition: {name: _numbers(row) for name, row in rows.items()} for condition, rows in results.items()}
+    return json.dumps({"model": model, "machine": platform.processor() or platform.machine(), "conditions": measured}, indent=2)
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    return {
+        "clips": row.num_clips,
+        "offline_percent": row.offline.percent,
+        "streaming_percent": row.streaming.percent,
+        "compute_s_per_audio_s": row.streaming_s / row.audio_s,
+        "broken_promises": row.num_broken_promises,
     }
-    return json.dumps({"model": model, "machine": platform.processor() or platform.machine(), "rows": measured}, indent=2)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -176,18 +220,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--kinds", default="read", help="kinds of speech with commas between, or all")
     parser.add_argument("--limit", type=int, default=None, help="clips at most")
     parser.add_argument("--finals-only", action="store_true", help="no partials: faster, and the finals have no draft")
+    parser.add_argument("--noise", help="a recording in the folder noise, or all: clips take turns with them")
+    parser.add_argument("--snr-db", default="10", help="how much weaker than the clip, levels with commas between")
+    parser.add_argument("--denoise", action="store_true", help="everything once more with RNNoise")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th clip only")
     parser.add_argument("--verbose", action="store_true", help="show the clips where streaming is worse")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     options = parser.parse_args(arguments)
     languages = None if options.languages == "all" else set(options.languages.split(","))
     kinds = None if options.kinds == "all" else set(options.kinds.split(","))
-    chosen = [clip for clip in clips(speech_folder(), languages, kinds) if clip.seconds < 30][: options.limit]
+    chosen = [clip for clip in clips(speech_folder(), languages, kinds) if clip.seconds < 30][:: options.every][: options.limit]
+    snrs_db = [float(text) for text in options.snr_db.split(",")]
     engine = registry.create(options.model, options.precision)
     engine.load()
-    rows = measure(engine, chosen, interim=not options.finals_only, verbose=options.verbose)
-    sys.stdout.write(f"{options.model}, {options.precision}\n{table(rows)}\n")
+    results: dict[str, dict[str, Row]] = {}
+    for condition in conditions(options.noise, snrs_db, denoise=options.denoise):
+        rows = measure(engine, chosen, interim=not options.finals_only, verbose=options.verbose, condition=condition)
+        results[condition.name] = rows
+        sys.stdout.write(f"{options.model}, {options.precision}, {condition.name}\n{table(rows)}\n")
+        sys.stdout.flush()
     if options.json:
-        options.json.write_text(as_json(options.model, rows), encoding="utf-8")
+        options.json.write_text(as_json(options.model, results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from inference.audio import SAMPLE_RATE_HZ, rms
 FOLDER: Final = "noise"
 
 
+@cache
 def noises(folder: Path | None = None) -> dict[str, np.ndarray]:
     """float32 (num_samples,) at 16 kHz, by name; impulse responses are no noise."""
     place = (folder or speech_folder()) / FOLDER
