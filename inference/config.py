@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from inference.errors import ConfigError
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 MAX_PORT = 65_535
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def _whisper(files: "ModelFiles", precision: Precision) -> Engine[Any]:
-    from inference.engines.whisper.engine import WhisperEngine, choose_precision
+    from inference.engines import arithmetic
+    from inference.engines.whisper.engine import WhisperEngine
 
-    return WhisperEngine(files, choose_precision(precision))
+    return WhisperEngine(files, arithmetic.choose(precision))
 
 
 def whisper_tiny_en(precision: Precision) -> Engine[Any]:

@@ -15,34 +15,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inference.engines.whisper.guards import repeated_tail, restarted_tail, rewound_tail
 from inference.engines.whisper.network import MAX_TOKENS, AudioMemory, TextMemory, WhisperNetwork
 from inference.engines.whisper.vocabulary import Vocabulary
-
-MAX_LOOP_TOKENS = 12
-MAX_REPEATS = 3
-RESTART_TOKENS = 4
-SAME_PLACE_FRAMES = 25
 
 
 class Chooser(Protocol):
     """Picks the next token of a row where that is not simply the likeliest."""
 
-    def choose(self, log_probs: Tensor, written: Sequence[int]) -> int:
-        """Of one place, given the row's text so far. log_probs: float32 (tokens,), not to be changed."""
+    def choose(self, logits: Tensor, written: Sequence[int]) -> int:
+        """Of one place, given the row's text so far. logits: float32 (tokens,), -inf what is forbidden; not to be changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to write for one window. Tokens only; `max_tokens` counts the text, prefix and draft included."""
+    """What to write for one window. Tokens only; `max_tokens` counts the text, prefix and draft included.
+
+    prefix_log_probs: what was found for the prefix when it was written.
+    """
 
     prompt: tuple[int, ...]
     prefix: tuple[int, ...]
     draft: tuple[int, ...]
     max_tokens: int
     chooser: Chooser | None = None
+    prefix_log_probs: tuple[float, ...] = ()
 
-    def choice(self, likeliest: int, log_probs: Tensor, written: Sequence[int]) -> int:
-        return likeliest if self.chooser is None else self.chooser.choose(log_probs, written)
+    def choice(self, likeliest: int, logits: Tensor, written: Sequence[int]) -> int:
+        return likeliest if self.chooser is None else self.chooser.choose(logits, written)
 
 
 @dataclass(slots=True)
@@ -67,32 +67,22 @@ class Row:
         """Where the next token to be read stands in the decoder's memory."""
         return len(self.task.prompt) + len(self.tokens) - 1
 
-
-def restarted_tail(tokens: Sequence[int], places: Sequence[int]) -> int:
-    """RESTART_TOKENS if the last tokens stand earlier too and were heard at the same place; else 0.
-
-    A decoder that starts the sentence over reads the same audio again; a speaker who repeats himself is heard later.
-    """
-    num_tokens = len(tokens)
-    tail = tuple(tokens[-RESTART_TOKENS:])
-    for first in range(num_tokens - 2 * RESTART_TOKENS + 1):
-        if tuple(tokens[first : first + RESTART_TOKENS]) == tail:
-            offsets = np.subtract(places[-RESTART_TOKENS:], places[first : first + RESTART_TOKENS])
-            if np.median(np.abs(offsets)) <= SAME_PLACE_FRAMES:
-                return RESTART_TOKENS
-    return 0
+    def shorten(self, num_tokens: int) -> None:
+        """Keep the first `num_tokens` of the text only."""
+        for kept in (self.tokens, self.log_probs, self.attention, self.places):
+            del kept[num_tokens:]
 
 
-def repeated_tail(tokens: Sequence[int]) -> int:
-    """How many tokens at the end only repeat what stands before them more than MAX_REPEATS times; 0 if none."""
-    for length in range(1, MAX_LOOP_TOKENS + 1):
-        span = length * (MAX_REPEATS + 1)
-        if len(tokens) < span:
-            break
-        tail = list(tokens[-length:])
-        if all(list(tokens[-span + i * length : len(tokens) - span + (i + 1) * length]) == tail for i in range(MAX_REPEATS)):
-            return length * MAX_REPEATS
-    return 0
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of n places: logits (n, tokens), float32, forbidden tokens at -inf; the likeliest token; the log of the sum of exp."""
+
+    logits: Tensor
+    likeliest: list[int]
+    norms: list[float]
+
+    def log_prob(self, place: int, token: int) -> float:
+        return float(self.logits[place, token]) - self.norms[place]
 
 
 class Writer:
@@ -102,8 +92,8 @@ class Writer:
         self.decoder = network.decoder
         self.vocabulary = vocabulary
         self.heads = vocabulary.alignment_heads
-        self.forbidden = vocabulary.forbidden(network.dims.num_tokens)
-        self.forbidden_first = self.forbidden | vocabulary.forbidden_first(network.dims.num_tokens)
+        self.forbidden = vocabulary.forbidden(network.dims.num_tokens).nonzero()[:, 0]
+        self.forbidden_first = vocabulary.forbidden_first(network.dims.num_tokens).nonzero()[:, 0]
 
     def language_probs(self, audio: AudioMemory) -> np.ndarray:
         """Probability of each language of the vocabulary, in its order: float32 (batch, languages)."""
@@ -142,38 +132,55 @@ class Writer:
         tokens = torch.tensor([list(line) + [self.vocabulary.end] * (width - len(line)) for line in known])
         states, attention = self.decoder(tokens, torch.zeros(len(rows), dtype=torch.long), audio, text)
         aligned = self._alignment(attention)
-        no_speech = self.decoder.logits(states[:, 0]).softmax(dim=-1)[:, self.vocabulary.no_speech]
+        scores = self._scores_of_known(rows, states, [len(line) for line in known])
+        place = 0
         for index, row in enumerate(rows):
-            row.no_speech = float(no_speech[index])
             first = len(row.task.prompt) - 1
-            log_probs = self._log_probs(states[index, first : len(known[index])], is_first=True)
-            self._accept(row, log_probs, aligned[index, :, first : len(known[index])])
+            num_open = len(row.task.draft) + 1
+            self._accept(row, scores, place, aligned[index, :, first : len(known[index])])
+            place += num_open
 
-    def _accept(self, row: Row, log_probs: Tensor, attention: np.ndarray) -> None:
+    def _scores_of_known(self, rows: list[Row], states: Tensor, lengths: list[int]) -> Scores:
+        """Scores behind the prefix and behind each token of the draft, row after row; notes each row's no-speech probability.
+
+        One product for all rows: reading the vocabulary's matrix costs more than multiplying by it.
+        """
+        starts = [len(row.task.prompt) - 1 + len(row.task.prefix) for row in rows]
+        open_states = [states[index, first:last] for index, (first, last) in enumerate(zip(starts, lengths, strict=True))]
+        logits = self.decoder.logits(torch.cat([states[:, 0], *open_states]))
+        no_speech = logits[: len(rows)].softmax(dim=-1)[:, self.vocabulary.no_speech].tolist()
+        for row, prob in zip(rows, no_speech, strict=True):
+            row.no_speech = prob
+        num_open = [len(row.task.draft) + 1 for row in rows]
+        begins = [sum(num_open[:index]) for index, row in enumerate(rows) if not row.task.prefix]
+        return self._scores(logits[len(rows) :], begins)
+
+    def _accept(self, row: Row, scores: Scores, first: int, attention: np.ndarray) -> None:
         """Take the prefix as it is, the draft while the model agrees, then the model's own next token.
 
         Args:
-            log_probs: (known text tokens + 1, tokens). attention: (heads, known text tokens + 1, frames).
+            first: where the row's scores begin. attention: (heads, known text tokens + 1, frames).
         """
-        choices = log_probs.argmax(dim=-1).tolist()
-        guesses = (*row.task.prefix, *row.task.draft)
-        for place, likeliest in enumerate(choices):
-            is_forced = place < len(row.task.prefix)
-            token = guesses[place] if is_forced else row.task.choice(likeliest, log_probs[place], row.tokens)
-            self._append(row, token, float(log_probs[place, token]), attention[:, place])
-            if row.is_done or (place < len(guesses) and token != guesses[place]):
+        num_prefix = len(row.task.prefix)
+        for place, (token, log_prob) in enumerate(zip(row.task.prefix, row.task.prefix_log_probs, strict=True)):
+            self._append(row, token, log_prob, attention[:, place])
+            if row.is_done:
+                return
+        for place in range(len(row.task.draft) + 1):
+            token = row.task.choice(scores.likeliest[first + place], scores.logits[first + place], row.tokens)
+            self._append(row, token, scores.log_prob(first + place, token), attention[:, num_prefix + place])
+            if row.is_done or (place < len(row.task.draft) and token != row.task.draft[place]):
                 return
 
     def _step(self, rows: list[Row], audio: AudioMemory, text: TextMemory) -> None:
         """Write one more token in every row."""
         tokens = torch.tensor([[row.tokens[-1]] for row in rows])
         states, attention = self.decoder(tokens, torch.tensor([row.position for row in rows]), audio, text)
-        log_probs = self._log_probs(states[:, 0], is_first=False)
-        chosen = log_probs.max(dim=-1)
+        scores = self._scores(self.decoder.logits(states[:, 0]), begins=[])
         aligned = self._alignment(attention)
         for index, row in enumerate(rows):
-            token = row.task.choice(int(chosen.indices[index]), log_probs[index], row.tokens)
-            self._append(row, token, float(log_probs[index, token]), aligned[index, :, 0])
+            token = row.task.choice(scores.likeliest[index], scores.logits[index], row.tokens)
+            self._append(row, token, scores.log_prob(index, token), aligned[index, :, 0])
 
     def _append(self, row: Row, token: int, log_prob: float, attention: np.ndarray) -> None:
         row.log_probs.append(log_prob)
@@ -183,19 +190,20 @@ class Writer:
         row.tokens.append(token)
         row.attention.append(attention[:, : row.num_frames])
         row.places.append(int(attention.mean(axis=0).argmax()))
-        surplus = max(repeated_tail(row.tokens), restarted_tail(row.tokens, row.places))
+        surplus = max(repeated_tail(row.tokens), restarted_tail(row.tokens, row.places), rewound_tail(row.places, row.num_frames))
         if surplus:
-            del row.tokens[-surplus:], row.log_probs[-surplus:], row.attention[-surplus:], row.places[-surplus:]
+            row.shorten(len(row.tokens) - surplus)
         row.is_cut = bool(surplus) or len(row.tokens) >= row.task.max_tokens
         row.is_done = row.is_cut
 
-    def _log_probs(self, states: Tensor, *, is_first: bool) -> Tensor:
-        """(n, states) → (n, tokens); forbidden tokens at -inf. With `is_first` the first row starts the text."""
-        logits = self.decoder.logits(states)
-        logits[:, self.forbidden] = -torch.inf
-        if is_first:
-            logits[0, self.forbidden_first] = -torch.inf
-        return logits.log_softmax(dim=-1)
+    def _scores(self, logits: Tensor, begins: list[int]) -> Scores:
+        """What may be written, from (n, tokens) logits, which are changed. `begins`: rows that start a text."""
+        logits.index_fill_(1, self.forbidden, -torch.inf)
+        for index in begins:
+            logits[index].index_fill_(0, self.forbidden_first, -torch.inf)
+        highest = logits.max(dim=-1)
+        norms = (logits - highest.values[:, None]).exp_().sum(dim=-1).log_() + highest.values
+        return Scores(logits, highest.indices.tolist(), norms.tolist())
 
     def _alignment(self, attention: list[Tensor]) -> np.ndarray:
         """Attention of the alignment heads: (batch, alignment heads, length, frames)."""

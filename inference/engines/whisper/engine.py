@@ -6,32 +6,44 @@ window, which bare short windows do not (they start over and loop), and the enco
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inference.audio import SAMPLE_RATE_HZ
-from inference.config import Precision
+from inference.engines.arithmetic import Arithmetic
 from inference.engines.base import Hypothesis, Window, Word
 from inference.engines.whisper.alignment import monotonic_path, normalise
 from inference.engines.whisper.decoding import Row, Task, Writer
+from inference.engines.whisper.fallback import likeliest, rewritten, tries
 from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER_ENCODER_FRAME, LogMel
-from inference.engines.whisper.network import AudioMemory, WhisperNetwork
+from inference.engines.whisper.guards import is_made_up, max_words, was_heard
+from inference.engines.whisper.hotwords import Hotwords
+from inference.engines.whisper.network import AudioMemory, Silence, WhisperNetwork
 from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, WordTokens, spoken
 from inference.engines.whisper.weights.layout import ModelFiles
 from inference.messages import ModelInfo
 
 MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
 PADDING_SAMPLES = SAMPLE_RATE_HZ // 2
+PARTIAL_PADDING_SAMPLES = SAMPLE_RATE_HZ // 5
+MAX_PARTIAL_SAMPLES = 6 * SAMPLE_RATE_HZ
+"""Beyond this length a partial's window loses stable words at its beginning, down to KEPT_PARTIAL_SAMPLES."""
+KEPT_PARTIAL_SAMPLES = 3 * SAMPLE_RATE_HZ
+NUM_KEPT_WORDS = 2
 MULTILINGUAL_FINAL_PADDING_SAMPLES = 8 * SAMPLE_RATE_HZ
 """Zeros that are really encoded behind a final where the model knows many languages, and most of them less well."""
 BORROWED_FRAMES = MAX_WINDOW_SAMPLES // SAMPLES_PER_ENCODER_FRAME
+SILENCE_GROUP_FRAMES = 5
+"""How many frames of borrowed silence the decoder sees as one; docs/decisions/0004 has the error rates."""
 MIN_TOKENS = 10
 MAX_TOKENS_PER_S = 14
 STABLE_AFTER_MS = 600
 """A word is called stable when it ended this long before the end of the audio and was written the same twice."""
+UNHEARD_FRAMES = 4
+"""What was heard this close to the end of the audio may be half a word; the model guesses the rest, and partials hide it."""
 NO_SPEECH_PROB = 0.6
 MIN_MEAN_LOG_PROB = -1.0
 KEEP_LANGUAGE_BELOW = 0.8
@@ -40,17 +52,29 @@ MIN_SWITCH_MS = 3000
 
 @dataclass(slots=True)
 class WhisperState:
-    """Of one stream: its language, and of the segment being spoken the tokens written last and how many are stable."""
+    """Of one stream: its language, and of the segment being spoken the tokens written last and how many are stable.
+
+    hotwords: those of `wanted_words`, ready for use. settled: stable tokens that partials do not listen to any more; the
+    others begin `num_settled_samples` into the segment.
+    """
 
     language: str = ""
+    wanted_words: tuple[str, ...] = ()
+    hotwords: Hotwords | None = None
     segment_language: str = ""
     tokens: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
     num_stable: int = 0
+    settled: tuple[int, ...] = ()
+    num_settled_samples: int = 0
 
     def forget_segment(self) -> None:
         self.segment_language = ""
         self.tokens = ()
+        self.log_probs = ()
         self.num_stable = 0
+        self.settled = ()
+        self.num_settled_samples = 0
 
 
 def padded(audio: np.ndarray, num_padding: int) -> np.ndarray:
@@ -62,16 +86,44 @@ def padded(audio: np.ndarray, num_padding: int) -> np.ndarray:
     return result
 
 
+def _unsettled(window: Window[WhisperState]) -> Window[WhisperState]:
+    """A partial listens only to what is not settled; a final to everything, with all that was written as its draft."""
+    state = window.state
+    if window.is_final:
+        state.tokens = (*state.settled, *state.tokens)
+        state.settled, state.num_settled_samples = (), 0
+        return window
+    return replace(window, audio=window.audio[state.num_settled_samples :])
+
+
+def _settle(state: WhisperState, groups: Sequence[WordTokens], words: Sequence[Word], num_samples: int) -> None:
+    """Settle stable words when a partial's window grows long, so that a partial costs the same however long a segment gets.
+
+    The last stable words stay in the window: they tell the decoder where it is.
+    """
+    if num_samples < MAX_PARTIAL_SAMPLES:
+        return
+    stable = [place for place, group in enumerate(groups) if group.last <= state.num_stable]
+    limit_ms = (num_samples - KEPT_PARTIAL_SAMPLES) * 1000 // SAMPLE_RATE_HZ
+    candidates = [place for place in stable[:-NUM_KEPT_WORDS] if words[place].end_ms <= limit_ms]
+    if not candidates:
+        return
+    cut, cut_ms = groups[candidates[-1]].last, words[candidates[-1]].end_ms
+    state.settled += state.tokens[:cut]
+    state.tokens, state.log_probs, state.num_stable = state.tokens[cut:], state.log_probs[cut:], state.num_stable - cut
+    state.num_settled_samples += cut_ms * SAMPLE_RATE_HZ // 1000
+
+
 class WhisperEngine:
     """Args:
     files: where the weights lie.
-    precision: torch dtype of the network's arithmetic; features and probabilities are always float32.
+    arithmetic: the network's; features and probabilities are always float32.
     num_borrowed: frames of silence that the decoder is shown after a window, as far as 30 s have room for them.
     """
 
-    def __init__(self, files: ModelFiles, precision: torch.dtype, *, num_borrowed: int = BORROWED_FRAMES) -> None:
+    def __init__(self, files: ModelFiles, arithmetic: Arithmetic, *, num_borrowed: int = BORROWED_FRAMES) -> None:
         self.files = files
-        self.precision = precision
+        self.arithmetic = arithmetic
         self.num_borrowed = num_borrowed
         self.vocabulary = files.vocabulary()
         self.num_final_padding = MULTILINGUAL_FINAL_PADDING_SAMPLES if self.vocabulary.is_multilingual else PADDING_SAMPLES
@@ -83,11 +135,13 @@ class WhisperEngine:
     def load(self) -> None:
         torch.set_num_threads(1)  # more threads fight over shared cores: docs/decisions/0003-one-thread.md
         weights = self.files.load()
-        self.network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads).to(self.precision)
+        self.network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads).to(self.arithmetic.dtype)
+        if self.arithmetic.has_int8:
+            self.network.quantise()
         self.log_mel = LogMel(self.network.dims.num_mels)
         self.writer = Writer(self.network, self.vocabulary)
         encoded, _num_frames = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])
-        self.silence = self.network.decoder.project(encoded)
+        self.silence = Silence.condensed(self.network.decoder.project(encoded), SILENCE_GROUP_FRAMES)
 
     def warm_up(self) -> None:
         rng = np.random.default_rng(0)
@@ -106,14 +160,18 @@ class WhisperEngine:
             vars(self).pop(name, None)  # not there when loading failed
 
     @torch.inference_mode()
-    def step(self, batch: Sequence[Window[WhisperState]]) -> list[Hypothesis]:
-        """1. encode all windows, 2. settle each row's language, 3. write, 4. turn tokens into words with times."""
+    def step(self, windows: Sequence[Window[WhisperState]]) -> list[Hypothesis]:
+        """1. leave away what is settled, 2. encode all windows, 3. settle each row's language, 4. write, 5. turn tokens into
+        words with times.
+        """
+        batch = [_unsettled(window) for window in windows]
         encoded, num_frames = self._encode(
-            [padded(window.audio, self.num_final_padding if window.is_final else PADDING_SAMPLES) for window in batch]
+            [padded(window.audio, self.num_final_padding if window.is_final else PARTIAL_PADDING_SAMPLES) for window in batch]
         )
         audio = self.network.listen(encoded, num_frames, self.silence, self.num_borrowed)
         self._settle_languages(batch, audio)
         rows = self.writer.write(audio, num_frames.tolist(), [self._task(window) for window in batch])
+        rows = self._look_again(batch, rows, audio, num_frames)
         return [self._hypothesis(window, row) for window, row in zip(batch, rows, strict=True)]
 
     def _encode(self, windows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -123,7 +181,7 @@ class WhisperEngine:
         mel_batch = torch.zeros(len(mels), self.network.dims.num_mels, int(num_mel_frames.max()))
         for row, mel in zip(mel_batch, mels, strict=True):
             row[:, : mel.shape[1]] = mel
-        return self.network.encoder(mel_batch.to(self.precision), num_mel_frames), num_mel_frames // 2
+        return self.network.encoder(mel_batch.to(self.arithmetic.dtype), num_mel_frames), num_mel_frames // 2
 
     def _settle_languages(self, batch: Sequence[Window[WhisperState]], audio: AudioMemory) -> None:
         """Give every state the language of this segment; detect where the listener left it open."""
@@ -168,7 +226,49 @@ class WhisperEngine:
             prefix=state.tokens[:num_forced],
             draft=state.tokens[num_forced:max_tokens],
             max_tokens=max_tokens,
+            chooser=self._hotwords(window),
+            prefix_log_probs=state.log_probs[:num_forced],
         )
+
+    def _hotwords(self, window: Window[WhisperState]) -> Hotwords | None:
+        """The stream's own, made ready when they change."""
+        state = window.state
+        if window.hotwords != state.wanted_words:
+            state.wanted_words = window.hotwords
+            state.hotwords = Hotwords(window.hotwords, self.vocabulary.tokens) if window.hotwords else None
+        return state.hotwords
+
+    def _look_again(
+        self, batch: Sequence[Window[WhisperState]], rows: list[Row], audio: AudioMemory, num_frames: Tensor
+    ) -> list[Row]:
+        """Write finals that seem made up a few times more; the likeliest try that does not seem so replaces them.
+
+        Where all seem so the first one stands, without the words that cannot have been said in the time.
+        """
+        doubtful = {
+            index: tries(row.task, window.audio)
+            for index, (window, row) in enumerate(zip(batch, rows, strict=True))
+            if window.is_final and self._is_made_up(window, row)
+        }
+        for index, again in rewritten(self.writer, audio, num_frames, doubtful).items():
+            window = batch[index]
+            credible = [row for row in again if not self._is_made_up(window, row)]
+            rows[index] = likeliest(credible) if credible else self._without_surplus(window, rows[index])
+        return rows
+
+    def _is_made_up(self, window: Window[WhisperState], row: Row) -> bool:
+        language = window.state.segment_language
+        text = self.vocabulary.written(row.tokens, language)
+        num_words = len(self.vocabulary.words(row.tokens, language))
+        return row.is_cut or is_made_up(text, num_words, len(window.audio) / SAMPLE_RATE_HZ)
+
+    def _without_surplus(self, window: Window[WhisperState], row: Row) -> Row:
+        """`row` with no more words than fit into its audio."""
+        groups = self.vocabulary.words(row.tokens, window.state.segment_language)
+        limit = max_words(len(window.audio) / SAMPLE_RATE_HZ)
+        if len(groups) > limit:
+            row.shorten(groups[limit - 1].last)
+        return row
 
     def _hypothesis(self, window: Window[WhisperState], row: Row) -> Hypothesis:
         state = window.state
@@ -178,24 +278,33 @@ class WhisperEngine:
         groups = self.vocabulary.words(row.tokens, language)
         words = self._timed(groups, row, len(window.audio), language)
         num_stable = 0 if window.is_final else self._num_stable(state, row, groups, words, len(window.audio))
+        num_shown = len(row.tokens) if window.is_final else self._num_shown(row, groups, num_stable, len(window.audio))
         hypothesis = Hypothesis(
-            text=self.vocabulary.written(row.tokens, language),
-            stable=self.vocabulary.written(row.tokens[:num_stable], language),
+            text=self.vocabulary.written([*state.settled, *row.tokens[:num_shown]], language),
+            stable=self.vocabulary.written([*state.settled, *row.tokens[:num_stable]], language),
             language=language,
             confidence=float(np.exp(np.mean(row.log_probs))) if row.tokens else 0.0,
             words=tuple(words),
         )
         state.tokens, state.num_stable = tuple(row.tokens), num_stable
+        state.log_probs = tuple(row.log_probs[: len(row.tokens)])
         if window.is_final:
             state.forget_segment()
+        else:
+            _settle(state, groups, words, len(window.audio))
         return hypothesis
 
     def _is_nothing(self, row: Row) -> bool:
-        """Whether the model itself doubts that anything was said.
+        """Whether the model itself doubts that anything was said. What was called stable stands.
 
         Source: the thresholds of openai/whisper `whisper/transcribe.py`, MIT.
         """
-        return bool(row.tokens) and row.no_speech > NO_SPEECH_PROB and float(np.mean(row.log_probs)) < MIN_MEAN_LOG_PROB
+        if not row.tokens or row.task.prefix or row.no_speech <= NO_SPEECH_PROB:
+            return False
+        is_unlikely = float(np.mean(row.log_probs)) < MIN_MEAN_LOG_PROB
+        hotwords = row.task.chooser
+        is_echo = isinstance(hotwords, Hotwords) and hotwords.are_all_of(self.vocabulary.text(row.tokens))
+        return is_unlikely or is_echo or not was_heard(row.places, row.num_frames)
 
     def _timed(self, groups: list[WordTokens], row: Row, num_samples: int, language: str) -> list[Word]:
         """Words with times from the attention; never beyond the audio."""
@@ -236,10 +345,19 @@ class WhisperEngine:
                 num_stable = max(num_stable, self._without_punctuation(row.tokens, group))
         return num_stable
 
+    def _num_shown(self, row: Row, groups: list[WordTokens], num_stable: int, num_samples: int) -> int:
+        """How many tokens of a partial are shown: whole words up to the first that was heard at the very end of the audio.
 
-def choose_precision(precision: Precision) -> torch.dtype:
-    """bfloat16 where it is asked for, or left open and the processor multiplies it natively; else float32."""
-    if precision == "auto":
-        has_bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
-        return torch.bfloat16 if has_bf16 else torch.float32
-    return torch.bfloat16 if precision == "bf16" else torch.float32
+        Source: the policy of Papi et al. 2023, "AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide for
+        Simultaneous Speech Translation", section 2.
+        """
+        limit = num_samples // SAMPLES_PER_ENCODER_FRAME - UNHEARD_FRAMES
+        num_shown = num_stable
+        if len(groups) > max_words(num_samples / SAMPLE_RATE_HZ):
+            return num_shown
+        for group in groups:
+            last = self._without_punctuation(row.tokens, group)
+            if max(row.places[group.first : last]) > limit:
+                break
+            num_shown = max(num_shown, last)
+        return num_shown

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inference.engines.int8 import Int8Linear, quantise
+
 MAX_TOKENS = 448
 """Text positions that Whisper was trained with."""
 
@@ -201,6 +203,7 @@ class Decoder(nn.Module):
         self.register_buffer("positions", torch.zeros(MAX_TOKENS, dims.num_states))
         self.layers = nn.ModuleList(DecoderLayer(dims) for _ in range(dims.num_decoder_layers))
         self.norm = nn.LayerNorm(dims.num_states)
+        self.vocabulary: Int8Linear | None = None
 
     def project(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Key and value of each layer for the encoder's output (batch, frames, states)."""
@@ -210,7 +213,7 @@ class Decoder(nn.Module):
         """Room for `max_tokens` positions in each row."""
         dims = self.dims
         shape = (dims.num_decoder_layers, batch_size, dims.num_heads, max_tokens, dims.head_size)
-        return TextMemory(self.embeddings.new_zeros(shape), self.embeddings.new_zeros(shape))
+        return TextMemory(self.positions.new_zeros(shape), self.positions.new_zeros(shape))
 
     def forward(self, tokens: Tensor, first: Tensor, audio: AudioMemory, text: TextMemory) -> tuple[Tensor, list[Tensor]]:
         """Read `tokens` into the memory.
@@ -225,7 +228,7 @@ class Decoder(nn.Module):
             (batch, heads, length, frames), float32.
         """
         places = first[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
-        states = self.embeddings[tokens] + self.positions[places]
+        states = self.embeddings[tokens].to(self.positions.dtype) + self.positions[places]
         visible = torch.arange(text.key.shape[3], device=tokens.device) <= places[:, None, :, None]
         rows = torch.arange(tokens.shape[0], device=tokens.device)[:, None]
         attention: list[Tensor] = []
@@ -242,8 +245,17 @@ class Decoder(nn.Module):
             states = states + layer.ffn(states)
         return self.norm(states), attention
 
+    def quantise(self) -> None:
+        """The vocabulary's matrix is needed twice: in 8 bits to multiply by, and as it was stored to look tokens up in."""
+        quantise(self.layers)
+        self.vocabulary = Int8Linear(self.embeddings, None)
+        self.embeddings.data = self.embeddings.data.half()
+
     def logits(self, states: Tensor) -> Tensor:
         """(…, states) → (…, tokens), float32."""
+        if self.vocabulary is not None:
+            logits: Tensor = self.vocabulary(states)
+            return logits
         return functional.linear(states, self.embeddings).float()
 
 
@@ -260,27 +272,66 @@ class WhisperNetwork(nn.Module):
         network.load_state_dict(parameters)
         return network.eval().requires_grad_(requires_grad=False)
 
-    def listen(self, encoded: Tensor, num_frames: Tensor, after: list[tuple[Tensor, Tensor]], num_after: int) -> AudioMemory:
-        """What the decoder sees of windows of different length, each followed by frames of something else.
+    def quantise(self) -> None:
+        """Put all linear layers into 8-bit integers. Float32 networks only; the parameters cannot be loaded again."""
+        quantise(self.encoder)
+        self.decoder.quantise()
+
+    def listen(self, encoded: Tensor, num_frames: Tensor, after: "Silence", num_after: int) -> AudioMemory:
+        """What the decoder sees of windows of different length, each followed by frames of silence.
 
         Args:
             encoded: (batch, frames, states) from the encoder; num_frames: (batch,) real lengths.
-            after: per layer, key and value (1, heads, max frames, head size); a row that ends at frame n is followed by
-                the frames n to n + `num_after` of it.
+            after: a row that ends at frame n is followed by the silence of the frames n to n + `num_after`.
         """
-        num_heard = (num_frames + num_after).clamp(max=self.dims.max_frames)
-        width = int(num_heard.max())
-        is_own = torch.arange(width, device=encoded.device) < num_frames[:, None]
-        beyond = torch.arange(width, device=encoded.device) >= num_heard[:, None]
-        missing = width - encoded.shape[1]
+        beyond = torch.arange(encoded.shape[1], device=encoded.device) >= num_frames[:, None]
+        own_bias = torch.zeros(beyond.shape, dtype=encoded.dtype, device=encoded.device).masked_fill(beyond, float("-inf"))
         layers = [
-            (_followed(key, after_key, is_own, missing), _followed(value, after_value, is_own, missing))
-            for (key, value), (after_key, after_value) in zip(self.decoder.project(encoded), after, strict=True)
+            (_followed(key, after_key), _followed(value, after_value))
+            for (key, value), (after_key, after_value) in zip(self.decoder.project(encoded), after.layers, strict=True)
         ]
-        bias = torch.zeros(beyond.shape, dtype=encoded.dtype, device=encoded.device).masked_fill(beyond, float("-inf"))
+        bias = torch.cat([own_bias, after.bias(num_frames, num_after).to(encoded.dtype)], dim=1)
         return AudioMemory(layers, bias[:, None, None])
 
 
-def _followed(own: Tensor, after: Tensor, is_own: Tensor, missing: int) -> Tensor:
-    """(batch, heads, frames + missing, head size): `own` where `is_own` (batch, frames + missing), else `after`."""
-    return torch.where(is_own[:, None, :, None], functional.pad(own, (0, 0, 0, missing)), after[:, :, : is_own.shape[1]])
+def _followed(own: Tensor, after: Tensor) -> Tensor:
+    """(batch, heads, frames, head size) and (1, heads, groups, head size) one behind the other."""
+    return torch.cat([own, after.expand(own.shape[0], -1, -1, -1)], dim=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What the decoder's cross-attention makes of `num_frames` of silence, neighbouring frames condensed into their mean.
+
+    Frames of silence differ little from their neighbours, so `n` of them weigh in a softmax as much as their mean with
+    log n added to its score; looking at a tenth of the frames costs a tenth.
+
+    layers: per layer, key and value (1, heads, groups, head size).
+    """
+
+    layers: list[tuple[Tensor, Tensor]]
+    num_frames: int
+    group_frames: int
+
+    @classmethod
+    def condensed(cls, layers: list[tuple[Tensor, Tensor]], group_frames: int) -> "Silence":
+        """From key and value (1, heads, frames, head size) of each frame; the last group may be a smaller one."""
+
+        def means(frames: Tensor) -> Tensor:
+            groups = torch.split(frames.float(), group_frames, dim=2)
+            return torch.cat([group.mean(dim=2, keepdim=True) for group in groups], dim=2).to(frames.dtype)
+
+        return cls([(means(key), means(value)) for key, value in layers], layers[0][0].shape[2], group_frames)
+
+    def bias(self, num_before: Tensor, num_after: int) -> Tensor:
+        """log of how many frames of each group a row sees, float32 (batch, groups).
+
+        Args:
+            num_before: (batch,) frames that the row's own window takes; the silence is seen from there on,
+                for `num_after` frames.
+        """
+        first = torch.arange(0, self.num_frames, self.group_frames, device=num_before.device)
+        last = (first + self.group_frames).clamp(max=self.num_frames)
+        seen_from, seen_to = num_before[:, None], (num_before + num_after)[:, None]
+        num_seen = (torch.minimum(last, seen_to) - torch.maximum(first, seen_from)).clamp(min=0)
+        return num_seen.float().log()

@@ -1,4 +1,4 @@
-"""Loops, restarts and drafts, with the real tiny.en."""
+"""Prompts, prefixes and drafts, with the real tiny.en."""
 
 from collections.abc import Sequence
 
@@ -7,40 +7,9 @@ import pytest
 import torch
 
 from inference.engines import registry
-from inference.engines.whisper.decoding import MAX_REPEATS, Row, Task, repeated_tail, restarted_tail
+from inference.engines.whisper.decoding import Row, Task
 from inference.engines.whisper.engine import BORROWED_FRAMES, PADDING_SAMPLES, WhisperEngine, padded
 from tests.speech import Clip, clips
-
-
-@pytest.mark.parametrize(
-    ("name", "tokens", "expected"),
-    [
-        ("nothing", [], 0),
-        ("no repetition", [1, 2, 3, 4, 5, 6, 7, 8], 0),
-        ("as often as a speaker may", [1] * MAX_REPEATS, 0),
-        ("one token too often", [7, *[1] * (MAX_REPEATS + 1)], MAX_REPEATS),
-        ("a phrase too often", [7, *[1, 2, 3] * (MAX_REPEATS + 1)], 3 * MAX_REPEATS),
-        ("a phrase that is not whole again", [*[1, 2, 3] * MAX_REPEATS, 1, 2], 0),
-        ("repetition that is over", [*[1] * (MAX_REPEATS + 1), 2], 0),
-    ],
-)
-def test_repeated_tail(name: str, tokens: list[int], expected: int) -> None:
-    assert repeated_tail(tokens) == expected, name
-
-
-@pytest.mark.parametrize(
-    ("name", "tokens", "places", "expected"),
-    [
-        ("too short to tell", [1, 2, 3, 4], [0, 9, 18, 27], 0),
-        ("different words", [1, 2, 3, 4, 5, 6, 7, 8], list(range(0, 80, 10)), 0),
-        ("the same words heard at the same place", [1, 2, 3, 4, 1, 2, 3, 4], [0, 9, 18, 27, 1, 9, 17, 27], 4),
-        ("the same words said again later", [1, 2, 3, 4, 1, 2, 3, 4], [0, 9, 18, 27, 100, 109, 118, 127], 0),
-        ("words between", [1, 2, 3, 4, 9, 1, 2, 3, 4], [0, 9, 18, 27, 36, 0, 9, 18, 27], 4),
-        ("one stray place does not matter", [1, 2, 3, 4, 1, 2, 3, 4], [0, 9, 18, 27, 200, 9, 18, 27], 4),
-    ],
-)
-def test_restarted_tail(name: str, tokens: list[int], places: list[int], expected: int) -> None:
-    assert restarted_tail(tokens, places) == expected, name
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +27,8 @@ def write(engine: WhisperEngine, spoken: Sequence[Clip], tasks: Sequence[Task]) 
 
 
 def task(engine: WhisperEngine, *, prefix: Sequence[int] = (), draft: Sequence[int] = ()) -> Task:
-    return Task(engine.vocabulary.prompt("en"), tuple(prefix), tuple(draft), max_tokens=60)
+    log_probs = (0.0,) * len(prefix)
+    return Task(engine.vocabulary.prompt("en"), tuple(prefix), tuple(draft), max_tokens=60, prefix_log_probs=log_probs)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +87,18 @@ def test_every_token_has_its_probability_attention_and_place(engine: WhisperEngi
         assert len(row.log_probs) == len(row.tokens) + (not row.is_cut)
         assert all(attention.shape == (len(engine.vocabulary.alignment_heads), row.num_frames) for attention in row.attention)
         assert max(row.log_probs) <= 0
+
+
+def test_a_row_that_goes_back_to_what_it_heard_is_cut_there(engine: WhisperEngine) -> None:
+    row = Row(task(engine), num_frames=300)
+    places = [0, 50, 100, 150, 200, 10, 20, 30]
+
+    for token, place in enumerate(places, start=1_000):
+        if not row.is_done:
+            engine.writer._append(row, token, -0.1, np.eye(1, 300, place, dtype=np.float32))
+
+    assert row.places == places[:5]
+    assert (row.tokens, len(row.log_probs), row.is_cut) == ([1_000, 1_001, 1_002, 1_003, 1_004], 5, True)
 
 
 def test_a_row_stops_at_its_limit(engine: WhisperEngine) -> None:

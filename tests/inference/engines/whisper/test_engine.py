@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import torch
 
+from benchmarks.stability import num_lost
 from inference.audio import SAMPLE_RATE_HZ
+from inference.config import Precision
 from inference.engines import registry
 from inference.engines.base import Hypothesis, Window
+from inference.engines.whisper import engine as engine_module
 from inference.engines.whisper.engine import (
+    MAX_PARTIAL_SAMPLES,
     MAX_WINDOW_SAMPLES,
     PADDING_SAMPLES,
     WhisperEngine,
     WhisperState,
-    choose_precision,
     padded,
 )
 from tests.speech import Clip, clips, spoken_words
@@ -135,6 +137,27 @@ def test_stable_text_only_grows_and_leads_every_later_text(engine: WhisperEngine
     assert len(stable.split()) > 3
 
 
+def revised(engine: WhisperEngine, clip: Clip) -> tuple[int, int]:
+    """Words that were shown while `clip` grew by 200 ms at a time, and how many of them changed again."""
+    state, shown, num_shown, num_revised = WhisperState(), list[str](), 0, 0
+    for num_samples in range(9_600, len(clip.audio), 3_200):
+        hypothesis = engine.step([Window(state, clip.audio[:num_samples], ("en",), is_final=False)])[0]
+        words = spoken_words(hypothesis.text)
+        num_revised += num_lost(shown, words)
+        num_shown += num_lost(words, shown)
+        shown = words
+    return num_shown, num_revised
+
+
+def test_partials_hide_words_that_were_heard_at_the_very_end(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be half spoken; shown, they would change again."""
+    num_shown, num_revised = revised(engine, clips()[2])
+    monkeypatch.setattr(engine_module, "UNHEARD_FRAMES", -MAX_WINDOW_SAMPLES)
+    num_shown_all, num_revised_of_all = revised(engine, clips()[2])
+
+    assert num_revised / num_shown < num_revised_of_all / num_shown_all
+
+
 def test_a_final_is_what_a_fresh_stream_would_hear(engine: WhisperEngine) -> None:
     clip = clips()[3]
     state = WhisperState()
@@ -147,16 +170,47 @@ def test_a_final_is_what_a_fresh_stream_would_hear(engine: WhisperEngine) -> Non
     assert (state.tokens, state.num_stable) == ((), 0)
 
 
-def test_noise_and_silence_hold_no_sentence(engine: WhisperEngine) -> None:
+def test_silence_holds_no_word(engine: WhisperEngine) -> None:
     silence = heard(engine, np.zeros(3 * SAMPLE_RATE_HZ))
 
-    assert len(spoken_words(silence.text)) <= 1
+    assert (silence.text, silence.words, silence.confidence) == ("", (), 0.0)
 
 
-def test_precision_is_chosen_by_name() -> None:
-    assert choose_precision("fp32") is torch.float32
-    assert choose_precision("bf16") is torch.bfloat16
-    assert choose_precision("auto") in {torch.float32, torch.bfloat16}
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_less_precise_arithmetic_hears_nearly_the_same(engine: WhisperEngine, precision: Precision) -> None:
+    other: WhisperEngine = registry.create("whisper-tiny.en", precision)  # type: ignore[assignment]  # what this name makes
+    other.load()
+
+    num_lost_words = sum(
+        num_lost(spoken_words(heard(engine, clip.audio).text), spoken_words(heard(other, clip.audio).text)) for clip in clips()
+    )
+
+    assert num_lost_words <= 2
+
+
+def test_in_8_bits_a_batch_hears_what_each_row_hears_alone() -> None:
+    engine: WhisperEngine = registry.create("whisper-tiny.en", "int8")  # type: ignore[assignment]  # what this name makes
+    engine.load()
+
+    together = engine.step([Window(WhisperState(), clip.audio, ("en",), is_final=True) for clip in clips()])
+
+    assert [each.text for each in together] == [heard(engine, clip.audio).text for clip in clips()]
+
+
+def test_a_long_segment_is_settled_and_its_text_goes_on(engine: WhisperEngine) -> None:
+    """Partials leave settled words to themselves; the words stay in the text, and the final hears everything again."""
+    audio = np.concatenate([clip.audio for clip in clips()])[: 14 * SAMPLE_RATE_HZ]
+    state, stable = WhisperState(), ""
+    for num_samples in range(SAMPLE_RATE_HZ, len(audio), 8_000):
+        partial = engine.step([Window(state, audio[:num_samples], ("en",), is_final=False)])[0]
+        assert partial.text.startswith(partial.stable)
+        assert partial.stable.startswith(stable)
+        assert num_samples - state.num_settled_samples < 2 * MAX_PARTIAL_SAMPLES
+        stable = partial.stable
+
+    assert state.num_settled_samples > 4 * SAMPLE_RATE_HZ
+    final = engine.step([Window(state, audio, ("en",), is_final=True)])[0]
+    assert final.text == heard(engine, audio).text
 
 
 def test_the_multilingual_model_hears_which_language_is_spoken() -> None:

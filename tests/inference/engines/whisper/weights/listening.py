@@ -1,8 +1,8 @@
 """Models that are made to listen to a clip."""
 
 import numpy as np
-import torch
 
+from inference.engines.arithmetic import FP32
 from inference.engines.base import Hypothesis, Window
 from inference.engines.whisper.engine import WhisperEngine, WhisperState
 from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
@@ -17,7 +17,7 @@ def shipped_tiny_en() -> CTranslate2Files:
 
 def heard(files: ModelFiles, language: str = "en") -> Hypothesis:
     """What the model makes of the shortest English clip."""
-    engine = WhisperEngine(files, torch.float32)
+    engine = WhisperEngine(files, FP32)
     engine.load()
     window: Window[WhisperState] = Window(engine.open_stream(), clips()[0].audio, (language,), is_final=True)
     return engine.step([window])[0]
