@@ -1,29 +1,64 @@
 """Who runs next: a pure policy over what the streams want. No model, no socket, no clock of its own."""
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One stream's wish to be recognised. `since_s` is a monotonic time: since when it waits. `key` is the caller's own."""
+    """One stream's wish to be recognised. `since_s` is a monotonic time: since when it waits. `key` is the caller's own.
+    `num_samples`: the audio that would be recognised, at 16 kHz.
+    """
 
     key: int
     model: str
     is_final: bool
     since_s: float
+    num_samples: int = 0
 
 
-def choose(wishes: Sequence[Wish], max_batch: int) -> list[Wish]:
+def no_limit(_model: str) -> float:
+    return math.inf
+
+
+def choose(wishes: Sequence[Wish], max_batch: int, max_samples: Callable[[str], float] = no_limit) -> list[Wish]:
     """The wishes that make the next batch, best first; empty only when there is none.
 
     Finals go before partials, whoever waits longest first. A batch is of one model: that of the first wish. Everything
-    that waits for that model is merged up to `max_batch`; finals and partials are not mixed, so that a final does not
-    wait for the partials beside it.
+    that waits for that model is merged up to `max_batch` wishes and the model's `max_samples` of audio; finals and
+    partials are not mixed, so that a final does not wait for the partials beside it.
     """
     if not wishes:
         return []
     ordered = sorted(wishes, key=lambda wish: (not wish.is_final, wish.since_s))
     first = ordered[0]
-    alike = [wish for wish in ordered if wish.model == first.model and wish.is_final == first.is_final]
-    return alike[:max_batch]
+    alike = [wish for wish in ordered if wish.model == first.model and wish.is_final == first.is_final][:max_batch]
+    limit = max_samples(first.model)
+    num_samples = itertools.accumulate(wish.num_samples for wish in alike)
+    return [wish for place, (wish, total) in enumerate(zip(alike, num_samples, strict=True)) if place == 0 or total <= limit]
+
+
+class Pace:
+    """How fast a model gets through audio, learned from its batches: so that a batch can be kept short.
+
+    A final that comes while a batch runs waits for it; what a batch may hold is therefore bounded in time, not in windows.
+    """
+
+    def __init__(self) -> None:
+        self._samples_per_s: float | None = None
+
+    def learn(self, num_samples: int, took_s: float) -> None:
+        if num_samples and took_s > 0:
+            measured = num_samples / took_s
+            self._samples_per_s = measured if self._samples_per_s is None else _blend(self._samples_per_s, measured)
+
+    def samples_in(self, time_s: float) -> float:
+        """How much audio a batch of `time_s` may hold; no bound while nothing was learned."""
+        return math.inf if self._samples_per_s is None else self._samples_per_s * time_s
+
+
+def _blend(old: float, new: float) -> float:
+    """A moving average over about ten batches."""
+    return 0.9 * old + 0.1 * new

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, structs
 
-from inference.batching import Wish, choose
+from inference.batching import Pace, Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, StepError, UnknownModelError, UnsupportedLanguageError
 from inference.load import Pulse
@@ -45,7 +45,8 @@ MAX_VAD_ROUNDS = 32
 """Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
 MAX_QUIET_ROUNDS = 80
 """The same for a stream in the quiet: all that waited at the gate, so that no batch comes between it and the beginning."""
-
+MAX_BATCH_S = 0.25
+"""What a batch may take: a final that comes meanwhile waits for it, and 1.5 s is all that a final has."""
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
@@ -79,6 +80,7 @@ class RecognitionLoop:
         self.deliver = deliver
         self.max_streams = max_streams
         self.max_batch = max_batch
+        self.paces = {name: Pace() for name in self.engines}
         self.pulse = Pulse()
         self.clients: dict[tuple[int, int], _Client] = {}
         self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
@@ -248,9 +250,12 @@ class RecognitionLoop:
         now_s = time.monotonic()
         by_key = {next(self._keys): client for client in self.clients.values()}
         wishes = [wish for key, client in by_key.items() if (wish := self._wish(key, client, now_s)) is not None]
-        chosen = choose(wishes, self.max_batch)
+        chosen = choose(wishes, self.max_batch, self._max_samples)
         if chosen:
             self._run([by_key[wish.key] for wish in chosen], chosen, now_s)
+
+    def _max_samples(self, model: str) -> float:
+        return self.paces[model].samples_in(MAX_BATCH_S)
 
     def _wish(self, key: int, client: _Client, now_s: float) -> Wish | None:
         stream = client.stream
@@ -259,7 +264,7 @@ class RecognitionLoop:
             return None
         if client.waiting_s is None:
             client.waiting_s = now_s
-        return Wish(key, stream.model, stream.wants_final, client.waiting_s)
+        return Wish(key, stream.model, stream.wants_final, client.waiting_s, stream.num_wanted_samples)
 
     def _run(self, clients: list[_Client], wishes: list[Wish], now_s: float) -> None:
         is_final = wishes[0].is_final
@@ -267,10 +272,11 @@ class RecognitionLoop:
         windows = [_window(client, is_final=is_final) for client in clients]
         started_s = time.monotonic()
         results = self._recognise(engine, windows)
-        infer_ms = (time.monotonic() - started_s) * 1000
+        infer_s = time.monotonic() - started_s
+        self.paces[wishes[0].model].learn(sum(len(window.audio) for window in windows), infer_s)
         for client, wish, result in zip(clients, wishes, results, strict=True):
             client.waiting_s = None
-            timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_ms)
+            timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
             with _sparing_others(client.stream):
                 self._book(client, result, engine.info.name, timings, is_final=is_final)
 
@@ -352,7 +358,7 @@ def _nothing(window: Window[Any]) -> Hypothesis:
 
 def _window(client: _Client, *, is_final: bool) -> Window[Any]:
     audio, languages = client.stream.window()
-    return Window(client.state, audio, languages, is_final)
+    return Window(client.state, audio, languages, is_final, client.stream.hotwords)
 
 
 def _heard(result: Hypothesis, model: str, timings: Timings) -> Heard:

@@ -34,6 +34,7 @@ from inference.vad import CONTEXT_SAMPLES, VadState
 
 STEP_SAMPLES: Final = to_samples(200)
 PRE_ROLL_SAMPLES: Final = to_samples(600)
+PARTIAL_PRE_ROLL_SAMPLES: Final = to_samples(600)
 FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
@@ -307,15 +308,29 @@ class Stream:
         """
         segment = self._closed[0] if self._closed else self._open
         assert segment is not None
-        end = segment.end if segment.end is not None else self._seen
-        segment.stepped = end
-        return self.buffer.read(segment.start, end), segment.languages
+        segment.stepped = segment.end if segment.end is not None else self._seen
+        return self.buffer.read(self._window_start(segment), segment.stepped), segment.languages
+
+    @staticmethod
+    def _window_start(segment: Segment) -> int:
+        """A final hears all that led up to the speech, a partial only the last of it: it costs time at each step."""
+        if segment.end is not None:
+            return segment.start
+        return max(segment.start, segment.voiced_from - PARTIAL_PRE_ROLL_SAMPLES)
 
     @property
     def hotwords(self) -> tuple[str, ...]:
         """Of the segment to be recognised now."""
         segment = self._closed[0] if self._closed else self._open
         return () if segment is None else segment.hotwords
+
+    @property
+    def num_wanted_samples(self) -> int:
+        """The length of the next `window`."""
+        segment = self._closed[0] if self._closed else self._open
+        if segment is None:
+            return 0
+        return (segment.end if segment.end is not None else self._seen) - self._window_start(segment)
 
     def update(self, heard: Heard) -> None:
         """Text of the open segment."""
@@ -393,7 +408,7 @@ class Stream:
         """The segment is too long: end it at the quietest place of its last seconds and go on in a new one from there."""
         segment = self._open
         assert segment is not None
-        start = max(segment.start + STEP_SAMPLES, self._seen - CUT_SEARCH_SAMPLES)
+        start = max(segment.voiced_from + STEP_SAMPLES, self._seen - CUT_SEARCH_SAMPLES)
         end = start + _quietest(self.buffer.read(start, self._seen))
         segment.end = segment.voiced_until = end
         self._closed.append(segment)

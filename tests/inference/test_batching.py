@@ -1,10 +1,12 @@
 """Who runs next: tables."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.batching import Wish, choose
+from inference.batching import Pace, Wish, choose
 
 FINAL, PARTIAL = True, False
 
@@ -34,6 +36,46 @@ def wish(key: int, since_s: float, *, is_final: bool = PARTIAL, model: str = "a"
 )
 def test_choice(name: str, wishes: list[Wish], max_batch: int, expected: list[int]) -> None:
     assert [chosen.key for chosen in choose(wishes, max_batch)] == expected, name
+
+
+@pytest.mark.parametrize(
+    ("name", "lengths", "max_samples", "expected"),
+    [
+        ("all of it", [5, 5, 5], 15, [0, 1, 2]),
+        ("as much as fits", [5, 5, 5], 14, [0, 1]),
+        ("one that is too long goes alone", [50, 5], 14, [0]),
+        ("a long one ends the batch, the next are not let past it", [5, 50, 5], 14, [0]),
+    ],
+)
+def test_a_batch_holds_no_more_audio_than_the_model_gets_through(
+    name: str, lengths: list[int], max_samples: float, expected: list[int]
+) -> None:
+    wishes = [Wish(key, "a", PARTIAL, float(key), num_samples) for key, num_samples in enumerate(lengths)]
+
+    assert [each.key for each in choose(wishes, 9, {"a": max_samples}.__getitem__)] == expected, name
+
+
+def test_a_pace_sets_no_bound_before_it_has_learned() -> None:
+    assert Pace().samples_in(0.2) == math.inf
+
+
+def test_a_pace_follows_what_batches_take() -> None:
+    pace = Pace()
+    pace.learn(16_000, 0.1)
+    assert pace.samples_in(0.2) == pytest.approx(32_000)
+
+    for _ in range(50):
+        pace.learn(16_000, 0.4)
+
+    assert pace.samples_in(0.2) == pytest.approx(8_000, rel=0.05)
+
+
+def test_a_batch_without_audio_teaches_nothing() -> None:
+    pace = Pace()
+
+    pace.learn(0, 0.1)
+
+    assert pace.samples_in(0.2) == math.inf
 
 
 wish_lists = st.lists(

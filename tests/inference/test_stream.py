@@ -385,6 +385,7 @@ scripts = st.builds(
 @given(scripts)
 @example(Script([16_100, 0, 16_000], [(1.0, 60)], [], [], 15_000))
 @example(Script([16_100, 0, 0, 100, 0], [(1.0, 60)], [], [True] * 5, 15_000))
+@example(Script([8_128, 40_000], [(0.0, 19), (1.0, 60)], [], [], 3_000))
 def test_every_sample_is_accounted_for_once_whatever_comes(script: Script) -> None:
     driver = a_driver(*script.runs, max_segment_ms=script.max_segment_ms)
     driver.texts = chain(script.texts, repeat("hello"))
