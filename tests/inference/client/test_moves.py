@@ -14,6 +14,7 @@ from inference.client import NO_WORKER, InferenceClient, StreamHandle, pool
 from inference.client.placement import Candidate
 from inference.client.worker_link import LinkOwner
 from inference.engines.fake import VOCABULARY, FakeEngine
+from inference.errors import LinkLostError
 from inference.loop import RecognitionLoop
 from inference.messages import (
     AnyRequest,
@@ -21,6 +22,7 @@ from inference.messages import (
     AudioChunk,
     OpenStream,
     StreamDone,
+    StreamFailed,
     StreamOptions,
     TranscriptFinal,
     WorkerLoad,
@@ -248,6 +250,18 @@ def test_the_check_would_show_a_stream_that_is_moved_without_its_audio(monkeypat
 
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         assert_all_is_heard_once(MOVED)
+
+
+async def test_a_stream_that_is_given_up_is_not_kept_by_a_process_that_was_too_slow() -> None:
+    client = InferenceClient("first")
+    (process,) = cast(list[Process], client.workers)
+    speaker = Speaker(client)
+
+    speaker.handle.fail(LinkLostError("It does not answer."))
+    process.turn()
+
+    assert process.loop.clients == {}
+    assert [type(event) for event in speaker.events] == [StreamFailed]
 
 
 async def test_a_stream_goes_on_elsewhere_before_anything_else_happens() -> None:
