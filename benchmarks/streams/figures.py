@@ -69,7 +69,8 @@ class Delays:
         for before, said, after in zip(spoken, spoken[1:], spoken[2:], strict=False):
             assert said
             self._add_first_text(take, said, before)
-            self._add_end(take, said, after)
+            if not take.tape.finalizes:  # there no end is left to the server to find
+                self._add_end(take, said, after)
 
     def within(self, span: Span) -> "Delays":
         """Only what was said or came in `span`."""
@@ -107,7 +108,7 @@ class Delays:
     def _add_end(self, take: Take, said: Spoken, after: Spoken | None) -> None:
         due_s = take.due_s(said.end_ms)
         finals = [final for final in take.of("final") if overlaps(final.message, said)]
-        decided = decision(take.of("speech_ended"), finals[-1].message) if finals else None
+        decided = decision(take.of("speech_ended"), finals[-1]) if finals else None
         if not finals:
             self._note(MISSED, due_s, due_s)
         elif decided is None or (after and overlaps(finals[-1].message, after)):
@@ -123,9 +124,10 @@ def overlaps(final: dict[str, Any], said: Spoken) -> bool:
     return bool(final["start_ms"] < said.end_ms and final["end_ms"] > said.onset_ms)
 
 
-def decision(ended: Iterable[Heard], final: dict[str, Any]) -> Heard | None:
-    """The `speech_ended` that belongs to a final; None where it was cut at its maximal length."""
-    inside = [heard for heard in ended if final["start_ms"] < heard.message["at_ms"] <= final["end_ms"] + DECIDED_BEHIND_MS]
+def decision(ended: Iterable[Heard], final: Heard) -> Heard | None:
+    """The `speech_ended` that belongs to a final and came before it; None where the segment was cut at its maximal length."""
+    from_ms, until_ms = final.message["start_ms"], final.message["end_ms"] + DECIDED_BEHIND_MS
+    inside = [heard for heard in ended if from_ms < heard.message["at_ms"] <= until_ms and heard.at_s <= final.at_s]
     return inside[-1] if inside else None
 
 

@@ -1,11 +1,13 @@
 """Results as text: a block of figures for each number of streams, and one line of each at the end."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from benchmarks.streams.figures import Summary
 from benchmarks.streams.verdict import Drift, Result
 
-LABELS = {
+SLOPE_FROM_S: Final = 300.0  # a line through the memory of less time is no trend
+LABELS: Final = {
     "first_text": "speech begins -> first text",
     "interval": "partial interval",
     "age": "partial age",
@@ -52,8 +54,8 @@ def _share_lines(result: Result) -> list[str]:
 def _server_lines(result: Result) -> list[str]:
     server = result.server
     roles = [
-        f"  {name:<14}{role.cores:>6.2f} cores{role.rss_start_mib:>9.0f} -> {role.rss_end_mib:.0f} MiB, "
-        f"{role.slope_mib_per_h:+.1f} MiB/h, {role.num_processes} processes"
+        f"  {name:<14}{role.cores:>6.2f} cores{role.rss_start_mib:>9.0f} -> {role.rss_end_mib:.0f} MiB"
+        f"{f', {role.slope_mib_per_h:+.1f} MiB/h' if result.seconds >= SLOPE_FROM_S else ''} in {role.num_processes} processes"
         for name, role in server.roles.items()
     ]
     total = f"server {server.cores:.2f} cores, clients {result.generator_cores:.2f}, whole machine {server.machine_cores:.2f}"
@@ -91,5 +93,6 @@ def drift_table(drift: Drift) -> str:
     lines += [
         f"{LABELS[name]:<34}{drift.first[name].p95:>9.0f}{drift.last[name].p95:>9.0f}{ratio:>8.2f}"
         for name, ratio in drift.ratios.items()
+        if name != "voice_end"
     ]
     return "\n".join([*lines, ""])

@@ -148,3 +148,9 @@ def test_word_error_is_that_of_all_finals_of_a_session_against_all_its_clips() -
 
     assert (texts.live.num_errors, texts.offline.num_errors, texts.live.num_units) == (1, 2, 6)
     assert texts.penalty_points == pytest.approx(-100 / 6)
+
+
+def test_the_end_that_is_heard_only_after_a_final_is_not_what_led_to_it() -> None:
+    delays = measured((2_400, final(0, 400, 2_350)), (2_900, ended(2_300)))
+
+    assert not delays.series["decided_to_final"]
