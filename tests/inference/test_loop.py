@@ -147,6 +147,24 @@ def test_streams_that_wait_together_share_a_step(bench: Bench, engine: CountingE
     assert engine.batches == [(5, False)]
 
 
+def test_every_window_carries_the_hotwords_of_its_own_stream(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected: dict[str, tuple[str, ...]] = {}
+
+    def step(engine: FakeEngine, batch: Sequence[Window[FakeState]]) -> list[Hypothesis]:
+        heard = FakeEngine.step(engine, batch)
+        expected.update({hypothesis.text: window.hotwords for window, hypothesis in zip(batch, heard, strict=True)})
+        return heard
+
+    monkeypatch.setattr(CountingEngine, "step", step)
+    for stream, (word, hotwords) in enumerate((("alpha", ("Hark",)), ("bravo", ()), ("charlie", ("Emacs", "Ruthwaite")))):
+        bench.open(stream, interim=False, hotwords=hotwords)
+        bench.hear(stream, say(word))
+        bench.end(stream)
+    bench.run_dry()
+
+    assert expected == {"alpha": ("Hark",), "bravo": (), "charlie": ("Emacs", "Ruthwaite")}
+
+
 def test_a_batch_is_no_larger_than_allowed(engine: CountingEngine) -> None:
     bench = Bench(engine, max_batch=2)
     for stream in range(5):
