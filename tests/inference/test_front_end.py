@@ -86,7 +86,7 @@ def after_quiet(audio: np.ndarray, seconds: float = 5.0) -> np.ndarray:
 
 def beeps(*, num_quiet: int, num_loud: int) -> np.ndarray:
     """Quiet frames, then loud ones."""
-    return np.repeat(np.float32([0.0, 0.1]), np.array([num_quiet, num_loud]) * FRAME_SAMPLES)
+    return np.repeat(np.array([0.0, 0.1], dtype=np.float32), np.array([num_quiet, num_loud]) * FRAME_SAMPLES)
 
 
 def test_speech_after_a_long_quiet_begins_where_it_does_without_the_gate(vad: SileroVad) -> None:
