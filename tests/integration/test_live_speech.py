@@ -28,7 +28,7 @@ async def test_every_clip_is_heard_accounted_and_stored_as_it_was_shown(hark_ser
 
     await asyncio.gather(*(speak(clip) for clip in clips("en")))
 
-    assert errors.percent < 25  # a few seconds of tiny.en; the larger set is measured in test_completeness
+    assert errors.percent < 25  # a few seconds of tiny.en; the larger set is measured in tests/acceptance
 
 
 async def test_text_comes_while_the_speaker_still_talks(hark_server: Stack) -> None:
