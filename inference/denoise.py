@@ -60,7 +60,7 @@ def is_available() -> bool:
 
 
 def _low_pass() -> np.ndarray:
-    """Windowed sinc at 48 kHz, 6 dB down at 8 kHz: float32 (195,), sum 1, symmetric about entry 96; its last two entries are 0."""
+    """Windowed sinc at 48 kHz, 6 dB down at 8 kHz: float32 (195,), sum 1, symmetric about entry 96; the last two are 0."""
     places = np.arange(-FACTOR * HALF_TAPS, FACTOR * HALF_TAPS + 1)
     taps = np.sinc(places / FACTOR) * np.kaiser(len(places), KAISER_BETA)
     return np.pad(taps / taps.sum(), (0, FACTOR - 1)).astype(np.float32)

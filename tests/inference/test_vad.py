@@ -1,6 +1,7 @@
 """Silero VAD: batches, states and silence, on real speech."""
 
 from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
