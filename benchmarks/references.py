@@ -54,8 +54,9 @@ def features(num_mels: int) -> Tensor:
 def our_logits(weights: Weights, mel: Tensor, tokens: Tensor) -> Tensor:
     """What our network makes of one whole window and given text: (1, length, tokens)."""
     network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads)
-    encoded = network.encoder(mel, torch.tensor([mel.shape[2]]))
-    audio = AudioMemory(network.decoder.project(encoded), torch.zeros(1, 1, 1, encoded.shape[1]))
+    encoded = network.encoder([mel[0].T])
+    layers = [(key[None], value[None]) for (key,), (value,) in network.decoder.project(encoded)]
+    audio = AudioMemory(layers, torch.zeros(1, 1, 1, len(encoded[0])))
     text = network.decoder.blank(1, max_tokens=tokens.shape[1])
     states, _attention = network.decoder(tokens, torch.tensor([0]), audio, text)
     return network.decoder.logits(states)

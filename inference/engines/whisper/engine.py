@@ -140,7 +140,7 @@ class WhisperEngine:
             self.network.quantise()
         self.log_mel = LogMel(self.network.dims.num_mels)
         self.writer = Writer(self.network, self.vocabulary)
-        encoded, _num_frames = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])
+        encoded = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])
         self.silence = Silence.condensed(self.network.decoder.project(encoded), SILENCE_GROUP_FRAMES)
 
     def warm_up(self) -> None:
@@ -165,23 +165,19 @@ class WhisperEngine:
         words with times.
         """
         batch = [_unsettled(window) for window in windows]
-        encoded, num_frames = self._encode(
+        encoded = self._encode(
             [padded(window.audio, self.num_final_padding if window.is_final else PARTIAL_PADDING_SAMPLES) for window in batch]
         )
-        audio = self.network.listen(encoded, num_frames, self.silence, self.num_borrowed)
+        num_frames = [len(states) for states in encoded]
+        audio = self.network.listen(encoded, self.silence, self.num_borrowed)
         self._settle_languages(batch, audio)
-        rows = self.writer.write(audio, num_frames.tolist(), [self._task(window) for window in batch])
+        rows = self.writer.write(audio, num_frames, [self._task(window) for window in batch])
         rows = self._look_again(batch, rows, audio, num_frames)
         return [self._hypothesis(window, row) for window, row in zip(batch, rows, strict=True)]
 
-    def _encode(self, windows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Encoder output (batch, frames, states) of padded windows and the number of frames of each."""
-        mels = [self.log_mel(audio) for audio in windows]
-        num_mel_frames = torch.tensor([mel.shape[1] for mel in mels])
-        mel_batch = torch.zeros(len(mels), self.network.dims.num_mels, int(num_mel_frames.max()))
-        for row, mel in zip(mel_batch, mels, strict=True):
-            row[:, : mel.shape[1]] = mel
-        return self.network.encoder(mel_batch.to(self.arithmetic.dtype), num_mel_frames), num_mel_frames // 2
+    def _encode(self, windows: list[np.ndarray]) -> list[Tensor]:
+        """Encoder output (frames, states) of each padded window."""
+        return self.network.encoder([self.log_mel(audio).T.to(self.arithmetic.dtype) for audio in windows])  # type: ignore[no-any-return]  # a Module
 
     def _settle_languages(self, batch: Sequence[Window[WhisperState]], audio: AudioMemory) -> None:
         """Give every state the language of this segment; detect where the listener left it open."""
@@ -239,7 +235,7 @@ class WhisperEngine:
         return state.hotwords
 
     def _look_again(
-        self, batch: Sequence[Window[WhisperState]], rows: list[Row], audio: AudioMemory, num_frames: Tensor
+        self, batch: Sequence[Window[WhisperState]], rows: list[Row], audio: AudioMemory, num_frames: Sequence[int]
     ) -> list[Row]:
         """Write finals that seem made up a few times more; the likeliest try that does not seem so replaces them.
 

@@ -49,14 +49,15 @@ def tries(task: Task, audio: np.ndarray) -> list[Task]:
     ]
 
 
-def rewritten(writer: Writer, audio: AudioMemory, num_frames: Tensor, tasks: dict[int, list[Task]]) -> dict[int, list[Row]]:
+def rewritten(
+    writer: Writer, audio: AudioMemory, num_frames: Sequence[int], tasks: dict[int, list[Task]]
+) -> dict[int, list[Row]]:
     """What `tasks`, by row of `audio`, write; all of them in one batch."""
     if not tasks:
         return {}
-    places = torch.tensor([index for index, again in tasks.items() for _ in again])
-    rows = iter(
-        writer.write(audio.keep(places), num_frames[places].tolist(), [task for again in tasks.values() for task in again])
-    )
+    places = [index for index, again in tasks.items() for _ in again]
+    wanted = [task for again in tasks.values() for task in again]
+    rows = iter(writer.write(audio.keep(torch.tensor(places)), [num_frames[place] for place in places], wanted))
     return {index: [next(rows) for _ in again] for index, again in tasks.items()}
 
 

@@ -1,12 +1,13 @@
 """Whisper's encoder and decoder in torch, made for many short streams in one batch.
 
 Unlike the original the encoder runs on the real window length (no padding to 30 s) and on windows of different length
-side by side: frames beyond a row's end are masked wherever they could be seen. The decoder keeps its keys and values in
-a cache that is allocated once; every row of a batch has its own position in it.
+one behind the other: none is padded to another's length. The decoder keeps its keys and values in a cache that is
+allocated once; every row of a batch has its own position in it.
 
 Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", section 2.2.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from inference.engines.int8 import Int8Linear, quantise
 
 MAX_TOKENS = 448
 """Text positions that Whisper was trained with."""
+ROWS_ROUNDED_TO = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,44 +120,75 @@ class EncoderLayer(nn.Module):
         self.self_attention = SelfAttention(dims)
         self.ffn = FeedForward(dims)
 
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        query, key, value = self.self_attention.project(states)
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        states = states + self.self_attention.merge(attended)
+    def forward(self, states: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Packed states (frames, states); only the frames of one window see each other."""
+        query, key, value = self.self_attention.linear_0(self.self_attention.norm(states)).chunk(3, dim=-1)
+        attended = torch.zeros_like(query)
+        first = 0
+        for length in lengths:
+            rows = slice(first, first + length)
+            heads = [self.self_attention.heads(part[None, rows]) for part in (query, key, value)]
+            attended[rows] = functional.scaled_dot_product_attention(heads[0], heads[1], heads[2])[0].transpose(0, 1).flatten(1)
+            first += length
+        states = states + self.self_attention.linear_1(attended)
         output: Tensor = states + self.ffn(states)
         return output
 
 
+class FrameConv(nn.Conv1d):
+    """A convolution over three frames as a product, so that windows of any length share it. The parameters are Conv1d's."""
+
+    def forward(self, triples: Tensor) -> Tensor:
+        """(frames, 3 x inputs) → (frames, outputs)."""
+        return functional.linear(triples, self.weight.flatten(1), self.bias)
+
+
+def _triples(frames: Tensor, stride: int) -> Tensor:
+    """(frames, inputs) → (frames / stride, 3 x inputs): each with the frame before and behind it, zeros beyond the ends."""
+    return functional.pad(frames, (0, 0, 1, 1)).unfold(0, 3, stride).flatten(1)
+
+
 class Encoder(nn.Module):
+    """Windows of different length lie one behind the other, without padding between them: a batch costs what its frames cost."""
+
     positions: Tensor
 
     def __init__(self, dims: Dimensions) -> None:
         super().__init__()
-        self.conv1 = nn.Conv1d(dims.num_mels, dims.num_states, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv1d(dims.num_states, dims.num_states, kernel_size=3, stride=2, padding=1)
+        self.conv1 = FrameConv(dims.num_mels, dims.num_states, kernel_size=3)
+        self.conv2 = FrameConv(dims.num_states, dims.num_states, kernel_size=3)
         self.register_buffer("positions", torch.zeros(dims.max_frames, dims.num_states))
         self.layers = nn.ModuleList(EncoderLayer(dims) for _ in range(dims.num_encoder_layers))
         self.norm = nn.LayerNorm(dims.num_states)
 
-    def forward(self, mel: Tensor, num_mel_frames: Tensor) -> Tensor:
-        """Encode windows of different length.
+    def forward(self, mels: Sequence[Tensor]) -> list[Tensor]:
+        """Encode windows.
 
         Args:
-            mel: (batch, mels, mel frames), zero beyond each row's end; the number of mel frames is even.
-            num_mel_frames: (batch,) even lengths.
+            mels: (mel frames, mels) each; the number of frames is even.
 
         Returns:
-            (batch, mel frames / 2, states). Frames beyond a row's end are meaningless.
+            (mel frames / 2, states) for each.
         """
-        alive = torch.arange(mel.shape[2], device=mel.device) < num_mel_frames[:, None]
-        states = functional.gelu(self.conv1(mel)) * alive[:, None]
-        states = functional.gelu(self.conv2(states)).transpose(1, 2)
-        states = states + self.positions[: states.shape[1]]
-        mask = alive[:, None, None, ::2]
+        lengths = [len(mel) // 2 for mel in mels]
+        states = functional.gelu(self.conv1(_rounded_up(torch.cat([_triples(mel, 1) for mel in mels]))))
+        rows = torch.split(states, [*(len(mel) for mel in mels), len(states) - sum(map(len, mels))])[:-1]
+        states = functional.gelu(self.conv2(_rounded_up(torch.cat([_triples(row, 2) for row in rows]))))
+        places = torch.cat([self.positions[:length] for length in lengths])
+        states[: len(places)] += places
         for layer in self.layers:
-            states = layer(states, mask)
-        encoded: Tensor = self.norm(states)
-        return encoded
+            states = layer(states, lengths)
+        return list(torch.split(self.norm(states), [*lengths, len(states) - sum(lengths)])[:-1])
+
+    def quantise(self) -> None:
+        quantise(self.layers)
+        self.conv1 = Int8Linear(self.conv1.weight.flatten(1), self.conv1.bias)  # type: ignore[assignment]  # takes its place
+        self.conv2 = Int8Linear(self.conv2.weight.flatten(1), self.conv2.bias)  # type: ignore[assignment]  # takes its place
+
+
+def _rounded_up(frames: Tensor) -> Tensor:
+    """With rows of zeros behind: products of few different sizes, since a kernel is built and kept for each size."""
+    return functional.pad(frames, (0, 0, 0, -len(frames) % ROWS_ROUNDED_TO))
 
 
 class DecoderLayer(nn.Module):
@@ -205,9 +238,15 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(dims.num_states)
         self.vocabulary: Int8Linear | None = None
 
-    def project(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Key and value of each layer for the encoder's output (batch, frames, states)."""
-        return [layer.attention.project_audio(encoded) for layer in self.layers]  # type: ignore[union-attr,operator]  # ModuleList forgets its type
+    def project(self, encoded: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+        """Keys and values of each layer for the encoder's output (frames, states) of each window: (heads, frames, head size)."""
+        packed = _rounded_up(torch.cat(list(encoded)))
+        lengths = [len(states) for states in encoded]
+        lengths.append(len(packed) - sum(lengths))
+        for layer in self.layers:
+            assert isinstance(layer, DecoderLayer)
+            key, value = layer.attention.project_audio(packed[None])
+            yield list(torch.split(key[0], lengths, dim=1)[:-1]), list(torch.split(value[0], lengths, dim=1)[:-1])
 
     def blank(self, batch_size: int, max_tokens: int) -> TextMemory:
         """Room for `max_tokens` positions in each row."""
@@ -274,29 +313,32 @@ class WhisperNetwork(nn.Module):
 
     def quantise(self) -> None:
         """Put all linear layers into 8-bit integers. Float32 networks only; the parameters cannot be loaded again."""
-        quantise(self.encoder)
+        self.encoder.quantise()
         self.decoder.quantise()
 
-    def listen(self, encoded: Tensor, num_frames: Tensor, after: "Silence", num_after: int) -> AudioMemory:
+    def listen(self, encoded: Sequence[Tensor], after: "Silence", num_after: int) -> AudioMemory:
         """What the decoder sees of windows of different length, each followed by frames of silence.
 
         Args:
-            encoded: (batch, frames, states) from the encoder; num_frames: (batch,) real lengths.
+            encoded: (frames, states) of each window, from the encoder.
             after: a row that ends at frame n is followed by the silence of the frames n to n + `num_after`.
         """
-        beyond = torch.arange(encoded.shape[1], device=encoded.device) >= num_frames[:, None]
-        own_bias = torch.zeros(beyond.shape, dtype=encoded.dtype, device=encoded.device).masked_fill(beyond, float("-inf"))
+        lengths = torch.tensor([len(states) for states in encoded])
         layers = [
-            (_followed(key, after_key), _followed(value, after_value))
-            for (key, value), (after_key, after_value) in zip(self.decoder.project(encoded), after.layers, strict=True)
+            (_followed(keys, after_key), _followed(values, after_value))
+            for (keys, values), (after_key, after_value) in zip(self.decoder.project(encoded), after.layers, strict=True)
         ]
-        bias = torch.cat([own_bias, after.bias(num_frames, num_after).to(encoded.dtype)], dim=1)
-        return AudioMemory(layers, bias[:, None, None])
+        beyond = torch.arange(int(lengths.max())) >= lengths[:, None]
+        own_bias = torch.zeros(beyond.shape).masked_fill(beyond, float("-inf"))
+        bias = torch.cat([own_bias, after.bias(lengths, num_after)], dim=1)
+        return AudioMemory(layers, bias[:, None, None].to(layers[0][0]))
 
 
-def _followed(own: Tensor, after: Tensor) -> Tensor:
-    """(batch, heads, frames, head size) and (1, heads, groups, head size) one behind the other."""
-    return torch.cat([own, after.expand(own.shape[0], -1, -1, -1)], dim=2)
+def _followed(own: Sequence[Tensor], after: Tensor) -> Tensor:
+    """(batch, heads, longest + groups, head size) of (heads, frames, head size) each and (1, heads, groups, head size)."""
+    longest = max(part.shape[1] for part in own)
+    padded = torch.stack([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in own])
+    return torch.cat([padded, after.expand(len(own), -1, -1, -1)], dim=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,14 +356,15 @@ class Silence:
     group_frames: int
 
     @classmethod
-    def condensed(cls, layers: list[tuple[Tensor, Tensor]], group_frames: int) -> "Silence":
-        """From key and value (1, heads, frames, head size) of each frame; the last group may be a smaller one."""
+    def condensed(cls, layers: Iterable[tuple[list[Tensor], list[Tensor]]], group_frames: int) -> "Silence":
+        """From what `Decoder.project` makes of one window; the last group may be a smaller one."""
 
         def means(frames: Tensor) -> Tensor:
-            groups = torch.split(frames.float(), group_frames, dim=2)
-            return torch.cat([group.mean(dim=2, keepdim=True) for group in groups], dim=2).to(frames.dtype)
+            groups = torch.split(frames.float(), group_frames, dim=1)
+            return torch.cat([group.mean(dim=1, keepdim=True) for group in groups], dim=1).to(frames.dtype)[None]
 
-        return cls([(means(key), means(value)) for key, value in layers], layers[0][0].shape[2], group_frames)
+        parts = [(key, value) for (key,), (value,) in layers]
+        return cls([(means(key), means(value)) for key, value in parts], parts[0][0].shape[1], group_frames)
 
     def bias(self, num_before: Tensor, num_after: int) -> Tensor:
         """log of how many frames of each group a row sees, float32 (batch, groups).
@@ -330,7 +373,7 @@ class Silence:
             num_before: (batch,) frames that the row's own window takes; the silence is seen from there on,
                 for `num_after` frames.
         """
-        first = torch.arange(0, self.num_frames, self.group_frames, device=num_before.device)
+        first = torch.arange(0, self.num_frames, self.group_frames)
         last = (first + self.group_frames).clamp(max=self.num_frames)
         seen_from, seen_to = num_before[:, None], (num_before + num_after)[:, None]
         num_seen = (torch.minimum(last, seen_to) - torch.maximum(first, seen_from)).clamp(min=0)

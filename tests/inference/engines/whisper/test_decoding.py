@@ -21,9 +21,9 @@ def engine() -> WhisperEngine:
 
 @torch.inference_mode()
 def write(engine: WhisperEngine, spoken: Sequence[Clip], tasks: Sequence[Task]) -> list[Row]:
-    encoded, num_frames = engine._encode([padded(clip.audio, PADDING_SAMPLES) for clip in spoken])
-    audio = engine.network.listen(encoded, num_frames, engine.silence, BORROWED_FRAMES)
-    return engine.writer.write(audio, num_frames.tolist(), tasks)
+    encoded = engine._encode([padded(clip.audio, PADDING_SAMPLES) for clip in spoken])
+    audio = engine.network.listen(encoded, engine.silence, BORROWED_FRAMES)
+    return engine.writer.write(audio, [len(states) for states in encoded], tasks)
 
 
 def task(engine: WhisperEngine, *, prefix: Sequence[int] = (), draft: Sequence[int] = ()) -> Task:
