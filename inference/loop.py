@@ -114,6 +114,7 @@ class RecognitionLoop:
         while not self._is_stopping:
             self.take(wait=not self.has_work())
             self.judge()
+            self.send()  # what was heard by now does not wait for the batch
             self.step()
             self.send()
 

@@ -85,6 +85,7 @@ class Bench:
         """One turn of the loop."""
         self.loop.take(wait=False)
         self.loop.judge()
+        self.loop.send()
         self.loop.step()
         self.loop.send()
 
