@@ -23,3 +23,9 @@ def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def ears(speech_dir: Path) -> Ears:
     """whisper-tiny.en. Only for tests that have the speech set."""
     return Ears(loaded("whisper-tiny.en"))
+
+
+@pytest.fixture(scope="session")
+def base_ears(speech_dir: Path) -> Ears:
+    """whisper-base, which knows many languages."""
+    return Ears(loaded("whisper-base"))

@@ -42,6 +42,11 @@ def test_last_words_are_heard_in_16_clips_when_the_audio_stops_with_them(ears: E
 
 
 @pytest.mark.speech
+def test_whisper_base_hears_the_last_words_of_6_clips_too(base_ears: Ears, chosen: list[Clip]) -> None:
+    assert_last_words_are_heard(base_ears, chosen[:6])
+
+
+@pytest.mark.speech
 def test_last_words_lost_before_the_final_would_be_noticed(ears: Ears, chosen: list[Clip]) -> None:
     some = chosen[::2]
     ears.know(clip.audio() for clip in some)

@@ -10,7 +10,6 @@ from benchmarks.scoring import ErrorRate, units
 from benchmarks.speech import Clip
 from inference.audio import SAMPLE_RATE_HZ
 from inference.endpointing import FRAME_SAMPLES
-from inference.messages import StreamOptions
 from inference.stream import Stream
 from tests.acceptance.faults import LosesFinals
 from tests.acceptance.recordings import Ears, read_clips
@@ -18,8 +17,9 @@ from tests.acceptance.rig import silence
 
 pytestmark = [pytest.mark.speech, pytest.mark.timeout(300)]
 
-NUM_CLIPS = 16
-NUM_JOINED = 4
+NUM_CLIPS = 40
+NUM_TALKS = 2
+CLIPS_A_TALK = 4
 MAX_PENALTY_PERCENT = 1.5
 MAX_DELETED_WORDS = 3
 FRAMES_MS = (10, 100, 1_000)
@@ -37,41 +37,38 @@ def longest_deletion(wanted: list[str], heard: list[str]) -> int:
     return max((end - start - (last - first) for _kind, start, end, first, last in steps), default=0)
 
 
-def assert_streaming_costs_little(ears: Ears, chosen: list[Clip]) -> None:
-    """Against the same weights on whole clips. Several clips joined are one long speech, whose whole is that of its parts."""
+def assert_streaming_costs_little(ears: Ears, talks: list[list[Clip]]) -> None:
+    """Against the same weights on whole clips. What several clips joined, a long talk, are as a whole is that of its parts."""
     live, whole = ErrorRate(), ErrorRate()
-    for clip in chosen:
-        spoken, wanted, heard = units(clip.text, by_character=False), ears.whole(clip.audio()), ears.live(clip.audio()).words
+    for talk in talks:
+        spoken = [word for clip in talk for word in units(clip.text, by_character=False)]
+        wanted = [word for clip in talk for word in ears.whole(clip.audio())]
+        heard = ears.live(joined(talk)).words
         whole.add(spoken, wanted)
         live.add(spoken, heard)
-        assert longest_deletion(wanted, heard) <= MAX_DELETED_WORDS, clip.name
-    for place in range(0, len(chosen) // 3, NUM_JOINED):
-        part = chosen[place : place + NUM_JOINED]
-        live.add(spoken_by(part), ears.live(joined(part)).words)
-        whole.add(spoken_by(part), [word for clip in part for word in ears.whole(clip.audio())])
+        assert longest_deletion(wanted, heard) <= MAX_DELETED_WORDS, talk[0].name
     assert whole.percent < 20
     assert live.percent <= whole.percent + MAX_PENALTY_PERCENT
 
 
 def joined(part: list[Clip]) -> np.ndarray:
     """The clips one after the other, half a second apart: at the default endpoint some are one segment, some two."""
-    return np.concatenate([piece for clip in part for piece in (clip.audio(), silence(0.5))])
-
-
-def spoken_by(part: list[Clip]) -> list[str]:
-    return [word for clip in part for word in units(clip.text, by_character=False)]
+    return np.concatenate([piece for clip in part for piece in (clip.audio(), silence(0.5))])[: -SAMPLE_RATE_HZ // 2]
 
 
 def test_streaming_costs_at_most_one_and_a_half_points_of_word_error(ears: Ears, chosen: list[Clip]) -> None:
-    assert_streaming_costs_little(ears, chosen)
+    num_in_talks = NUM_TALKS * CLIPS_A_TALK
+    talks = [chosen[place : place + CLIPS_A_TALK] for place in range(0, num_in_talks, CLIPS_A_TALK)]
+
+    assert_streaming_costs_little(ears, talks + [[clip] for clip in chosen[num_in_talks:]])
 
 
 def test_finals_that_are_lost_would_be_noticed(ears: Ears, chosen: list[Clip]) -> None:
-    some = chosen[:6]
+    some = chosen[-6:]
     ears.know(clip.audio() for clip in some)
 
     with pytest.raises(AssertionError):
-        assert_streaming_costs_little(ears.faulty(LosesFinals), some)
+        assert_streaming_costs_little(ears.faulty(LosesFinals), [[clip] for clip in some])
 
 
 def assert_frames_do_not_matter(ears: Ears, audio: np.ndarray) -> None:
@@ -90,10 +87,9 @@ def test_samples_lost_between_frames_would_be_noticed(ears: Ears, chosen: list[C
     monkeypatch.setattr(
         Stream, "push", lambda stream, payload: push(stream, payload[: len(payload) // whole_bytes * whole_bytes])
     )
-    assert StreamOptions().sample_rate_hz == SAMPLE_RATE_HZ
 
     with pytest.raises(AssertionError):
-        assert_frames_do_not_matter(ears, chosen[0].audio())
+        assert_frames_do_not_matter(Ears(ears.engine), chosen[0].audio())
 
 
 def test_finals_are_the_same_with_and_without_partials_before_them(ears: Ears, chosen: list[Clip]) -> None:

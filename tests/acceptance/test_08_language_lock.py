@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.speech import Clip, clips
 from tests.acceptance.faults import IgnoresLanguages
-from tests.acceptance.recordings import loaded
+from tests.acceptance.recordings import Ears
 from tests.acceptance.rig import Rig, Transcript, silence
 
 pytestmark = [pytest.mark.speech, pytest.mark.timeout(300)]
@@ -21,9 +21,8 @@ MAX_SWITCHES_PER_30_S = 1
 
 
 @pytest.fixture(scope="module")
-def rig() -> Rig:
-    """whisper-base, which knows many languages."""
-    return Rig(loaded("whisper-base"))
+def rig(base_ears: Ears) -> Rig:
+    return base_ears.rig
 
 
 def spoken_in(folder: Path, language: str, count: int = 3) -> list[Clip]:
