@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Wish:
     """One stream's wish to be recognised. `since_s` is a monotonic time: since when it waits. `key` is the caller's own.
-    `num_samples`: the audio that would be recognised, at 16 kHz.
+    `num_samples`: the audio that would be recognised, at 16 kHz. `is_first`: nothing of the segment was recognised yet.
     """
 
     key: int
@@ -17,6 +17,12 @@ class Wish:
     is_final: bool
     since_s: float
     num_samples: int = 0
+    is_first: bool = False
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The lower, the sooner: finals, then the first text of a segment, then text that only grows; the oldest first."""
+        return (0 if self.is_final else 1 if self.is_first else 2), self.since_s
 
 
 def no_limit(_model: str) -> float:
@@ -26,13 +32,13 @@ def no_limit(_model: str) -> float:
 def choose(wishes: Sequence[Wish], max_batch: int, max_samples: Callable[[str], float] = no_limit) -> list[Wish]:
     """The wishes that make the next batch, best first; empty only when there is none.
 
-    Finals go before partials, whoever waits longest first. A batch is of one model: that of the first wish. Everything
+    Finals go before first partials, these before others, whoever waits longest first. A batch is of one model: that of the first wish. Everything
     that waits for that model is merged up to `max_batch` wishes and the model's `max_samples` of audio; finals and
     partials are not mixed, so that a final does not wait for the partials beside it.
     """
     if not wishes:
         return []
-    ordered = sorted(wishes, key=lambda wish: (not wish.is_final, wish.since_s))
+    ordered = sorted(wishes, key=lambda wish: wish.rank)
     first = ordered[0]
     alike = [wish for wish in ordered if wish.model == first.model and wish.is_final == first.is_final][:max_batch]
     limit = max_samples(first.model)

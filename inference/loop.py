@@ -265,7 +265,7 @@ class RecognitionLoop:
             return None
         if client.waiting_s is None:
             client.waiting_s = now_s
-        return Wish(key, stream.model, stream.wants_final, client.waiting_s, stream.num_wanted_samples)
+        return Wish(key, stream.model, stream.wants_final, client.waiting_s, stream.num_wanted_samples, stream.is_unseen)
 
     def _run(self, clients: list[_Client], wishes: list[Wish], now_s: float) -> None:
         is_final = wishes[0].is_final

@@ -32,7 +32,8 @@ from inference.messages import (
 )
 from inference.vad import CONTEXT_SAMPLES, VadState
 
-STEP_SAMPLES: Final = to_samples(200)
+STEP_SAMPLES: Final = to_samples(200) // FRAME_SAMPLES * FRAME_SAMPLES
+"""200 ms, as far as whole frames of voice activity go: one more frame would put the step off until the next audio comes."""
 PRE_ROLL_SAMPLES: Final = to_samples(600)
 PARTIAL_PRE_ROLL_SAMPLES: Final = to_samples(600)
 FIRST_STEP_SAMPLES: Final = to_samples(400)
@@ -323,6 +324,11 @@ class Stream:
         """Of the segment to be recognised now."""
         segment = self._closed[0] if self._closed else self._open
         return () if segment is None else segment.hotwords
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether nobody has seen any text of the open segment yet."""
+        return self._open is not None and self._open.stepped == 0
 
     @property
     def num_wanted_samples(self) -> int:

@@ -15,6 +15,10 @@ def wish(key: int, since_s: float, *, is_final: bool = PARTIAL, model: str = "a"
     return Wish(key, model, is_final, since_s)
 
 
+def first(key: int, since_s: float) -> Wish:
+    return Wish(key, "a", PARTIAL, since_s, is_first=True)
+
+
 @pytest.mark.parametrize(
     ("name", "wishes", "max_batch", "expected"),
     [
@@ -23,6 +27,8 @@ def wish(key: int, since_s: float, *, is_final: bool = PARTIAL, model: str = "a"
         ("the oldest first", [wish(1, 5.0), wish(2, 3.0), wish(3, 4.0)], 4, [2, 3, 1]),
         ("no more than fit", [wish(1, 5.0), wish(2, 3.0), wish(3, 4.0)], 2, [2, 3]),
         ("a final before older partials", [wish(1, 1.0), wish(2, 9.0, is_final=FINAL)], 4, [2]),
+        ("a first text before older text that grows", [wish(1, 1.0), first(2, 9.0), first(3, 8.0)], 4, [3, 2, 1]),
+        ("a final before a first text", [first(1, 1.0), wish(2, 9.0, is_final=FINAL)], 4, [2]),
         ("finals among themselves by age", [wish(1, 2.0, is_final=FINAL), wish(2, 1.0, is_final=FINAL)], 4, [2, 1]),
         ("one model a batch", [wish(1, 1.0, model="a"), wish(2, 2.0, model="b"), wish(3, 3.0, model="a")], 4, [1, 3]),
         ("the oldest chooses the model", [wish(1, 2.0, model="a"), wish(2, 1.0, model="b")], 4, [2]),
