@@ -6,7 +6,7 @@ Apart are those that play recordings, at the pace they were spoken, to a server 
 import sys
 from pathlib import Path
 
-from benchmarks import accuracy, hotwords, stability, windows
+from benchmarks import accuracy, anatomy, hotwords, stability, windows
 
 LIVE = """
 These need a running server:
@@ -18,6 +18,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
+    anatomy.main(["--json", str(RESULTS / "anatomy.json")])
     windows.main(["--json", str(RESULTS / "windows.json")])
     hotwords.main(["--json", str(RESULTS / "hotwords.json")])
     stability.main(["--json", str(RESULTS / "stability.json")])
