@@ -32,9 +32,9 @@ def no_limit(_model: str) -> float:
 def choose(wishes: Sequence[Wish], max_batch: int, max_samples: Callable[[str], float] = no_limit) -> list[Wish]:
     """The wishes that make the next batch, best first; empty only when there is none.
 
-    Finals go before first partials, these before others, whoever waits longest first. A batch is of one model: that of the first wish. Everything
-    that waits for that model is merged up to `max_batch` wishes and the model's `max_samples` of audio; finals and
-    partials are not mixed, so that a final does not wait for the partials beside it.
+    Finals go before first partials, these before others, whoever waits longest first. A batch is of one model: that of
+    the first wish. Everything that waits for that model is merged up to `max_batch` wishes and the model's `max_samples` of
+    audio; finals and partials are not mixed, so that a final does not wait for the partials beside it.
     """
     if not wishes:
         return []

@@ -26,7 +26,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     model: str | None = None
     interim: bool = True
     endpoint_ms: int = 500
-    max_segment_ms: int = 15_000
+    max_segment_ms: int = 9_000
     hotwords: tuple[str, ...] = ()
     denoise: bool = False
 

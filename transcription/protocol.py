@@ -64,7 +64,7 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     reliable: bool = False
     hotwords: Hotwords = []
     endpoint_ms: EndpointMs = 500
-    max_segment_s: MaxSegmentS = 15.0
+    max_segment_s: MaxSegmentS = 9.0
     denoise: bool = False
     words: bool = True
     metadata: Annotated[

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from inference.engines.whisper.guards import repeated_tail, restarted_tail, rewound_tail
-from inference.engines.whisper.network import MAX_TOKENS, AudioMemory, TextMemory, WhisperNetwork
+from inference.engines.whisper.network import MAX_FRAMES, MAX_TOKENS, AudioMemory, TextMemory, WhisperNetwork
 from inference.engines.whisper.vocabulary import Vocabulary
 
 
@@ -31,7 +31,8 @@ class Chooser(Protocol):
 class Task:
     """What to write for one window. Tokens only; `max_tokens` counts the text, prefix and draft included.
 
-    prefix_log_probs: what was found for the prefix when it was written.
+    prefix_log_probs: what was found for the prefix when it was written. num_audio_frames: frames of the window before its
+    padding begins.
     """
 
     prompt: tuple[int, ...]
@@ -40,6 +41,7 @@ class Task:
     max_tokens: int
     chooser: Chooser | None = None
     prefix_log_probs: tuple[float, ...] = ()
+    num_audio_frames: int = MAX_FRAMES
 
     def choice(self, likeliest: int, logits: Tensor, written: Sequence[int]) -> int:
         return likeliest if self.chooser is None else self.chooser.choose(logits, written)
@@ -190,7 +192,8 @@ class Writer:
         row.tokens.append(token)
         row.attention.append(attention[:, : row.num_frames])
         row.places.append(int(attention.mean(axis=0).argmax()))
-        surplus = max(repeated_tail(row.tokens), restarted_tail(row.tokens, row.places), rewound_tail(row.places, row.num_frames))
+        rewound = rewound_tail(row.places, row.task.num_audio_frames)
+        surplus = max(repeated_tail(row.tokens), restarted_tail(row.tokens, row.places), rewound)
         if surplus:
             row.shorten(len(row.tokens) - surplus)
         row.is_cut = bool(surplus) or len(row.tokens) >= row.task.max_tokens

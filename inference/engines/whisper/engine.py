@@ -22,7 +22,7 @@ from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER
 from inference.engines.whisper.guards import is_made_up, max_words, was_heard
 from inference.engines.whisper.hotwords import Hotwords
 from inference.engines.whisper.network import AudioMemory, Silence, WhisperNetwork
-from inference.engines.whisper.vocabulary import TRAILING_PUNCTUATION, WordTokens, spoken
+from inference.engines.whisper.vocabulary import LANGUAGES_WITHOUT_SPACES, TRAILING_PUNCTUATION, WordTokens, spoken
 from inference.engines.whisper.weights.layout import ModelFiles
 from inference.messages import ModelInfo
 
@@ -84,6 +84,12 @@ def padded(audio: np.ndarray, num_padding: int) -> np.ndarray:
     result = np.zeros(num_samples, dtype=np.float32)
     result[: len(audio)] = audio[:num_samples]
     return result
+
+
+def _max_words(window: Window[WhisperState]) -> int:
+    """How many words may stand in the window's text."""
+    by_character = spoken(window.state.segment_language) in LANGUAGES_WITHOUT_SPACES
+    return max_words(len(window.audio) / SAMPLE_RATE_HZ, by_character=by_character)
 
 
 def _unsettled(window: Window[WhisperState]) -> Window[WhisperState]:
@@ -224,6 +230,7 @@ class WhisperEngine:
             max_tokens=max_tokens,
             chooser=self._hotwords(window),
             prefix_log_probs=state.log_probs[:num_forced],
+            num_audio_frames=len(window.audio) // SAMPLES_PER_ENCODER_FRAME,
         )
 
     def _hotwords(self, window: Window[WhisperState]) -> Hotwords | None:
@@ -256,12 +263,12 @@ class WhisperEngine:
         language = window.state.segment_language
         text = self.vocabulary.written(row.tokens, language)
         num_words = len(self.vocabulary.words(row.tokens, language))
-        return row.is_cut or is_made_up(text, num_words, len(window.audio) / SAMPLE_RATE_HZ)
+        return row.is_cut or is_made_up(text, num_words, _max_words(window))
 
     def _without_surplus(self, window: Window[WhisperState], row: Row) -> Row:
         """`row` with no more words than fit into its audio."""
         groups = self.vocabulary.words(row.tokens, window.state.segment_language)
-        limit = max_words(len(window.audio) / SAMPLE_RATE_HZ)
+        limit = _max_words(window)
         if len(groups) > limit:
             row.shorten(groups[limit - 1].last)
         return row
@@ -274,7 +281,7 @@ class WhisperEngine:
         groups = self.vocabulary.words(row.tokens, language)
         words = self._timed(groups, row, len(window.audio), language)
         num_stable = 0 if window.is_final else self._num_stable(state, row, groups, words, len(window.audio))
-        num_shown = len(row.tokens) if window.is_final else self._num_shown(row, groups, num_stable, len(window.audio))
+        num_shown = len(row.tokens) if window.is_final else self._num_shown(window, row, groups, num_stable)
         hypothesis = Hypothesis(
             text=self.vocabulary.written([*state.settled, *row.tokens[:num_shown]], language),
             stable=self.vocabulary.written([*state.settled, *row.tokens[:num_stable]], language),
@@ -341,15 +348,15 @@ class WhisperEngine:
                 num_stable = max(num_stable, self._without_punctuation(row.tokens, group))
         return num_stable
 
-    def _num_shown(self, row: Row, groups: list[WordTokens], num_stable: int, num_samples: int) -> int:
+    def _num_shown(self, window: Window[WhisperState], row: Row, groups: list[WordTokens], num_stable: int) -> int:
         """How many tokens of a partial are shown: whole words up to the first that was heard at the very end of the audio.
 
         Source: the policy of Papi et al. 2023, "AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide for
         Simultaneous Speech Translation", section 2.
         """
-        limit = num_samples // SAMPLES_PER_ENCODER_FRAME - UNHEARD_FRAMES
+        limit = len(window.audio) // SAMPLES_PER_ENCODER_FRAME - UNHEARD_FRAMES
         num_shown = num_stable
-        if len(groups) > max_words(num_samples / SAMPLE_RATE_HZ):
+        if len(groups) > _max_words(window):
             return num_shown
         for group in groups:
             last = self._without_punctuation(row.tokens, group)

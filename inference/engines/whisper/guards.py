@@ -15,9 +15,12 @@ SAME_PLACE_FRAMES = 25
 REWIND_TOKENS = 3
 REWIND_FRAMES = 50
 """One second. In read speech no three tokens in a row were heard that long before what stands ahead of them."""
+MIN_TOKENS_AHEAD = 2
 MAX_COMPRESSION = 2.4
 """Text that shrinks more than this repeats itself. Source: openai/whisper `whisper/transcribe.py`, MIT."""
 MAX_WORDS_PER_S = 8
+MAX_CHARACTERS_PER_S = 14
+"""Japanese has up to ten morae a second, most of them written with one character."""
 MIN_WORDS = 2
 """So many are never too many, however short the audio."""
 
@@ -37,16 +40,17 @@ def restarted_tail(tokens: Sequence[int], places: Sequence[int]) -> int:
     return 0
 
 
-def rewound_tail(places: Sequence[int], num_frames: int) -> int:
+def rewound_tail(places: Sequence[int], num_audio_frames: int) -> int:
     """REWIND_TOKENS if the last tokens were heard where others were heard before them; else 0.
 
-    The decoder has gone back and writes the same audio again in other words. Places beyond the audio (`num_frames`) are
+    The decoder has gone back and writes the same audio again in other words. Two tokens must have been heard ahead: a
+    single one looks astray now and then. Places beyond the audio (`num_audio_frames`), in the silence that follows it, are
     those of punctuation and do not count as a way ahead.
     """
-    ahead = [place for place in places[:-REWIND_TOKENS] if place < num_frames]
-    if not ahead or len(places) <= REWIND_TOKENS:
+    ahead = sorted(place for place in places[:-REWIND_TOKENS] if place < num_audio_frames)
+    if len(ahead) < MIN_TOKENS_AHEAD:
         return 0
-    return REWIND_TOKENS if max(places[-REWIND_TOKENS:]) <= max(ahead) - REWIND_FRAMES else 0
+    return REWIND_TOKENS if max(places[-REWIND_TOKENS:]) <= ahead[-MIN_TOKENS_AHEAD] - REWIND_FRAMES else 0
 
 
 def repeated_tail(tokens: Sequence[int]) -> int:
@@ -67,14 +71,14 @@ def compression(text: str) -> float:
     return len(plain) / len(zlib.compress(plain)) if plain else 0.0
 
 
-def max_words(speech_s: float) -> int:
-    """How many words fit into so much speech."""
-    return max(MIN_WORDS, int(MAX_WORDS_PER_S * speech_s))
+def max_words(speech_s: float, *, by_character: bool = False) -> int:
+    """How many words fit into so much speech. `by_character`: of a language whose words are its characters."""
+    return max(MIN_WORDS, int((MAX_CHARACTERS_PER_S if by_character else MAX_WORDS_PER_S) * speech_s))
 
 
-def is_made_up(text: str, num_words: int, speech_s: float) -> bool:
-    """Whether a finished text cannot be what was said: repetitive, or too long for its audio."""
-    return compression(text) > MAX_COMPRESSION or num_words > max_words(speech_s)
+def is_made_up(text: str, num_words: int, most_words: int) -> bool:
+    """Whether a finished text cannot be what was said: repetitive, or longer than `max_words` of its audio."""
+    return compression(text) > MAX_COMPRESSION or num_words > most_words
 
 
 def was_heard(places: Sequence[int], num_frames: int) -> bool:

@@ -18,6 +18,8 @@ from inference.engines.int8 import Int8Linear, quantise
 
 MAX_TOKENS = 448
 """Text positions that Whisper was trained with."""
+MAX_FRAMES = 1500
+"""Encoder frames that Whisper was trained with: 30 s."""
 ROWS_ROUNDED_TO = 64
 
 

@@ -57,26 +57,31 @@ FAR = 4 * REWIND_FRAMES
         ("too short to tell", [FAR, 0, 0], 0),
         ("forward all the way", list(range(0, FAR, 10)), 0),
         ("one stray place", [0, 50, 100, 150, FAR, 10, FAR + 10, FAR + 20], 0),
-        ("three tokens back where others were heard", [0, 50, 100, FAR, 0, 10, 20], 3),
+        ("three tokens back where others were heard", [0, 50, FAR, FAR + 10, 0, 10, 20], 3),
+        ("only one token was heard ahead", [0, 10, 20, FAR, 0, 10, 20], 0),
         ("three tokens a little back", [0, 50, 100, FAR, FAR - 40, FAR - 30, FAR - 20], 0),
         ("back from beyond the audio, where marks are heard", [0, 10, 20, 1499, 30, 40, 50], 0),
     ],
 )
 def test_rewound_tail(name: str, places: list[int], expected: int) -> None:
-    assert rewound_tail(places, num_frames=2 * FAR) == expected, name
+    assert rewound_tail(places, num_audio_frames=2 * FAR) == expected, name
 
 
 def test_text_is_made_up_when_it_repeats_itself_or_is_too_long_for_its_audio() -> None:
     said = "It was the best of times, it was the worst of times, it was the age of wisdom."
 
-    assert not is_made_up(said, num_words=18, speech_s=5.0)
-    assert is_made_up(said, num_words=18, speech_s=2.0)
-    assert is_made_up("It was the best of times. " * 8, num_words=48, speech_s=15.0)
+    assert not is_made_up(said, num_words=18, most_words=max_words(5.0))
+    assert is_made_up(said, num_words=18, most_words=max_words(2.0))
+    assert is_made_up("It was the best of times. " * 8, num_words=48, most_words=max_words(15.0))
 
 
 def test_two_words_fit_into_any_scrap_and_eight_into_a_second() -> None:
     assert max_words(0.05) == MIN_WORDS == 2
     assert max_words(1.0) == MAX_WORDS_PER_S == 8
+
+
+def test_more_characters_than_words_fit_into_a_second() -> None:
+    assert max_words(1.0, by_character=True) > 12
 
 
 def test_what_the_decoder_wrote_while_it_looked_away_was_not_heard() -> None:
