@@ -93,12 +93,13 @@ class CancelStream(Request, frozen=True, tag="cancel", kw_only=True):
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model that is loaded and warm. `languages` empty: any."""
+    """A model that is loaded and warm. `languages` empty: any. `precision`: what it computes with, if that is a question."""
 
     name: str
     engine: str
     languages: tuple[str, ...]
     multilingual: bool
+    precision: str = ""
 
     def can_serve(self, languages: Iterable[str]) -> bool:
         """Whether it can hear all of `languages`; none given means that it must detect the language."""

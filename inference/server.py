@@ -152,7 +152,7 @@ class InferenceServer:
         for engine in self.engines:
             engine.load()
             engine.warm_up()
-            logger.info("%s is warm", engine.info.name)
+            logger.info("%s is warm%s", engine.info.name, f" ({engine.info.precision})" if engine.info.precision else "")
         return LevelVad() if all(engine.info.engine == "fake" for engine in self.engines) else SileroVad()
 
     def _become_ready(self, loop: RecognitionLoop) -> None:

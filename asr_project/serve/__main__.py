@@ -117,7 +117,7 @@ def start_everything(supervisor: Supervisor, console: Console, config: ServeConf
     console.say(f"Starting; data is kept in {config.var_dir}.")
     processes = topology.inference_processes(config, this_machine(config.inherited.get("CUDA_VISIBLE_DEVICES")))
     for process in processes:
-        supervisor.start(topology.inference(config.inherited, process))
+        supervisor.start(topology.inference(config.inherited | {"HARK_TUNING_FILE": topology.tuning_file(config)}, process))
     wanted = ServiceUrls(config.database_url, config.redis_url)
     urls = start_services(supervisor, console, config.var_dir, wanted, SERVING_OPTIONS)
     settings = topology.hark_settings(config, urls, ensure_secret_key(config.var_dir), processes)

@@ -27,6 +27,10 @@ QUIET_STATIC = ["-W", "ignore:StreamingHttpResponse must consume synchronous ite
 QUIET_AS_ROOT = ["-W", "ignore:You're running the worker with superuser privileges"]  # five lines of it, at every start
 
 
+INFERENCE_SETTINGS = ("HARK_MODELS", "HARK_PRECISION", "HARK_DEVICE")
+"""Of the operator's, those that `make manage` must know too, to measure and show what the inference processes run."""
+
+
 @dataclass(frozen=True, slots=True)
 class InferenceProcess:
     """One of the inference processes. `device`: the GPU that it has to itself, as CUDA_VISIBLE_DEVICES names it."""
@@ -90,6 +94,11 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def tuning_file(config: ServeConfig) -> str:
+    """Where `models bench --save` keeps what it found out for the inference processes."""
+    return config.inherited.get("HARK_TUNING_FILE") or str(config.var_dir / "tuning.json")
+
+
 def hark_settings(
     config: ServeConfig, urls: ServiceUrls, secret_key_path: Path, processes: Sequence[InferenceProcess]
 ) -> dict[str, str]:
@@ -99,6 +108,7 @@ def hark_settings(
         "REDIS_URL": urls.redis_url,
         "HARK_VAR_DIR": str(config.var_dir),
         "HARK_INFERENCE_ADDRESS": ",".join(process.address for process in processes),
+        "HARK_TUNING_FILE": tuning_file(config),
         "DJANGO_SETTINGS_MODULE": "asr_project.settings",
     }
     if not config.has_secret_key:
@@ -107,7 +117,7 @@ def hark_settings(
         chosen["ALLOWED_HOSTS"] = ",".join(allowed_hosts(config.host))
     if "HARK_ANONYMOUS" not in config.inherited:
         chosen["HARK_ANONYMOUS"] = "loopback"
-    return chosen
+    return chosen | {name: config.inherited[name] for name in INFERENCE_SETTINGS if name in config.inherited}
 
 
 def python_child(name: str, arguments: list[str], environment: dict[str, str], *, stop_stage: int, grace_s: float) -> ChildSpec:

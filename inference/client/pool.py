@@ -10,6 +10,8 @@ import itertools
 import logging
 from typing import Final
 
+from msgspec import structs
+
 from inference.client.handle import OnEvents, StreamHandle
 from inference.client.placement import least_loaded
 from inference.client.worker_link import NO_WORKER, WorkerLink
@@ -40,7 +42,7 @@ class InferenceClient:
         """What the processes said last, as of one: it is ready when one of them is, and has the models of all that are."""
         ready = [link.status for link in self.workers if link.can_take]
         if ready:
-            models = tuple(dict.fromkeys(model for status in ready for model in status.models))
+            models = tuple({structs.replace(model, precision=""): model for status in ready for model in status.models}.values())
             return WorkerStatus(node=", ".join(status.node for status in ready), is_ready=True, models=models)
         return next((_held_up(link.status) for link in self.workers if link.status is not NO_WORKER), NO_WORKER)
 

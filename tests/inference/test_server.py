@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from inference.config import InferenceConfig
 from inference.engines.fake import FakeEngine
@@ -17,6 +18,7 @@ from inference.link import local
 from inference.loop import RecognitionLoop
 from inference.messages import AudioChunk, EndStream, OpenStream, StreamOptions, WorkerStatus, encoder, event_decoder
 from inference.server import InferenceServer
+from inference.tuning import Tuning, this_machine, write
 from tests.inference.conftest import OpenClient
 from tests.inference.worker import PATIENCE_S, PROJECT_DIR, Worker, listen, running_worker, say, send_in_pieces, wait_until
 
@@ -171,6 +173,28 @@ def test_a_start_that_cannot_work_says_one_sentence(environment: dict[str, str],
     assert ended.returncode == 3
     assert sentence in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_a_tuning_file_that_is_broken_ends_the_start_with_one_sentence(address: str, tmp_path: Path) -> None:
+    path = tmp_path / "tuning.json"
+    path.write_text("{}")
+
+    ended = run(HARK_INFERENCE_ADDRESS=address, HARK_TUNING_FILE=str(path))
+
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(f"inference: HARK_TUNING_FILE is {path}, which is no tuning file: ")
+
+
+@pytest.mark.parametrize(("torch", "expected"), [("", "precision bf16 (measured on "), ("0.1", "precision auto (")])
+def test_what_was_measured_is_taken_or_the_log_says_why_not(torch: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "tuning.json"
+    here = this_machine("cpu")
+    machine = structs.replace(here, torch=torch or here.torch)
+    write(path, Tuning(machine=machine, measured_on="2026-11-22", picks={"fake": "bf16"}))
+
+    ended = run(HARK_INFERENCE_ADDRESS="unix:/nonexistent/i.sock", HARK_TUNING_FILE=str(path), HARK_DEVICE="cpu")
+
+    assert f"inference fake: {expected}" in ended.stderr
 
 
 class Broken(FakeEngine):

@@ -117,6 +117,7 @@ class ModelInfoSerializer(serializers.Serializer[Any]):
     engine = serializers.CharField(help_text="Kind of engine that runs it.")
     languages = serializers.ListField(child=serializers.CharField(), help_text="Language tags it knows; empty: any.")
     multilingual = serializers.BooleanField(help_text="Whether it can detect the language by itself.")
+    precision = serializers.CharField(help_text="What it computes with, such as fp32 or int8; empty where that is no question.")
 
 
 class ModelsSerializer(serializers.Serializer[Any]):

@@ -112,6 +112,22 @@ def test_what_the_operator_has_set_is_not_overridden() -> None:
     assert settings.keys().isdisjoint({"SECRET_KEY_FILE", "ALLOWED_HOSTS", "HARK_ANONYMOUS"})
 
 
+def test_every_process_and_make_manage_know_where_the_tuning_file_is() -> None:
+    assert settings_of(config())["HARK_TUNING_FILE"] == "/srv/hark/tuning.json"
+    assert settings_of(config(inherited={"HARK_TUNING_FILE": "/srv/t.json"}))["HARK_TUNING_FILE"] == "/srv/t.json"
+
+
+def test_make_manage_knows_which_models_the_inference_processes_were_told_to_run() -> None:
+    inherited = {"HARK_MODELS": "whisper-base", "HARK_PRECISION": "bf16", "EDITOR": "vi"}
+
+    settings = settings_of(config(inherited=inherited))
+
+    assert {name: settings[name] for name in inherited if name in settings} == {
+        "HARK_MODELS": "whisper-base",
+        "HARK_PRECISION": "bf16",
+    }
+
+
 def test_its_own_machine_may_speak_without_signing_in() -> None:
     assert settings_of(config())["HARK_ANONYMOUS"] == "loopback"
 

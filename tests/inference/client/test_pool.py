@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from inference.client import InferenceClient, StreamHandle, WorkerLink, worker_link
 from inference.messages import StreamDone, StreamFailed, StreamOpened, TranscriptUpdated
@@ -82,6 +83,17 @@ async def test_streams_are_shared_out_evenly(open_client: OpenClient, addresses:
     await asyncio.gather(*(listener.heard(StreamOpened) for _handle, listener in streams))
 
     assert sorted(place_of(client, handle) for handle, _listener in streams) == [0, 0, 0, 1, 1, 1]
+
+
+async def test_a_model_that_two_processes_run_in_different_precisions_is_one_model(
+    open_client: OpenClient, addresses: list[str], workers: list[Worker]
+) -> None:
+    client = await ready_client(open_client, addresses)
+    (model,) = client.status.models
+    for link, precision in zip(client.workers, ("bf16", "int8"), strict=True):
+        link.status = structs.replace(link.status, models=(structs.replace(model, precision=precision),))
+
+    assert [each.name for each in client.status.models] == ["fake"]
 
 
 @pytest.mark.usefixtures("workers")

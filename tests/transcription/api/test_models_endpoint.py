@@ -19,14 +19,16 @@ def worker_says(monkeypatch: pytest.MonkeyPatch, status: WorkerStatus) -> None:
 
 
 def test_the_models_that_are_warm_are_listed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = ModelInfo(name="whisper-tiny.en", engine="whisper", languages=("en",), multilingual=False)
+    model = ModelInfo(name="whisper-tiny.en", engine="whisper", languages=("en",), multilingual=False, precision="int8")
     worker_says(monkeypatch, WorkerStatus(node="a", is_ready=True, models=(model,)))
     client.force_login(make_user())
 
     assert client.get(ADDRESS).json() == {
         "ready": True,
         "detail": "",
-        "models": [{"name": "whisper-tiny.en", "engine": "whisper", "languages": ["en"], "multilingual": False}],
+        "models": [
+            {"name": "whisper-tiny.en", "engine": "whisper", "languages": ["en"], "multilingual": False, "precision": "int8"},
+        ],
     }
 
 

@@ -186,6 +186,7 @@ def test_less_precise_arithmetic_hears_nearly_the_same(engine: WhisperEngine, pr
     )
 
     assert num_lost_words <= 2
+    assert (engine.info.precision, other.info.precision) == ("fp32", precision)
 
 
 def test_in_8_bits_a_batch_hears_what_each_row_hears_alone() -> None:
