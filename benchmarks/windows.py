@@ -17,8 +17,8 @@ import numpy as np
 from benchmarks.accuracy import offline
 from benchmarks.scoring import ErrorRate, units
 from benchmarks.speech import clips, speech_folder
+from inference.engines import registry
 from inference.engines.base import Window
-from inference.engines.registry import whisper_tiny_en
 from inference.engines.whisper.engine import BORROWED_FRAMES, WhisperEngine
 
 Recognise = Callable[[np.ndarray], str]
@@ -35,7 +35,7 @@ class Result:
 
 def ways() -> dict[str, Recognise]:
     """The three, on the same weights."""
-    engine = whisper_tiny_en("auto")
+    engine = registry.create("whisper-tiny.en", "auto")
     assert isinstance(engine, WhisperEngine)
     engine.load()
 

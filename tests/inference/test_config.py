@@ -25,13 +25,10 @@ def test_every_setting_is_read() -> None:
             "HARK_MAX_STREAMS": "3",
             "HARK_MAX_BATCH": "2",
             "HARK_LOG_LEVEL": "DEBUG",
-            "HARK_TUNING_FILE": "/srv/tuning.json",
         }
     )
 
-    assert config == InferenceConfig(
-        "tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG", Path("/srv/tuning.json")
-    )
+    assert config == InferenceConfig("tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG")
 
 
 @pytest.mark.parametrize(
@@ -53,13 +50,17 @@ def test_every_setting_is_read() -> None:
         ("HARK_MODELS", "=/srv/a.pt"),
         ("HARK_MODELS", "/srv/a.pt"),
         ("HARK_MODELS", "a b=/srv/a.pt"),
-        ("HARK_PRECISION", "fp16"),
+        ("HARK_PRECISION", "fp8"),
         ("HARK_PRECISION", ""),
         ("HARK_MAX_STREAMS", "0"),
         ("HARK_MAX_STREAMS", "-1"),
         ("HARK_MAX_STREAMS", "many"),
         ("HARK_MAX_BATCH", "1.5"),
         ("HARK_MAX_BATCH", ""),
+        ("HARK_DEVICE", ""),
+        ("HARK_DEVICE", "gpu"),
+        ("HARK_DEVICE", "cuda:"),
+        ("HARK_DEVICE", "cuda:-1"),
         ("HARK_LOG_LEVEL", "info"),
         ("HARK_LOG_LEVEL", "TRACE"),
     ],
@@ -67,6 +68,11 @@ def test_every_setting_is_read() -> None:
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} is .*expected"):
         InferenceConfig.from_env({name: value})
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
+def test_a_device_is_taken_as_it_is_written(device: str) -> None:
+    assert InferenceConfig.from_env({"HARK_DEVICE": device}).device == device
 
 
 def test_a_model_may_be_given_by_its_path() -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from inference.engines.whisper.guards import repeated_tail, restarted_tail, rewound_tail
-from inference.engines.whisper.network import MAX_FRAMES, MAX_TOKENS, AudioMemory, TextMemory, WhisperNetwork
+from inference.engines.whisper.network import MAX_FRAMES, AudioMemory
+from inference.engines.whisper.runner import Line, Run, Runner, Scores
 from inference.engines.whisper.vocabulary import Vocabulary
 
 
@@ -43,8 +43,8 @@ class Task:
     prefix_log_probs: tuple[float, ...] = ()
     num_audio_frames: int = MAX_FRAMES
 
-    def choice(self, likeliest: int, logits: Tensor, written: Sequence[int]) -> int:
-        return likeliest if self.chooser is None else self.chooser.choose(logits, written)
+    def choice(self, scores: Scores, place: int, written: Sequence[int]) -> int:
+        return scores.likeliest[place] if self.chooser is None else self.chooser.choose(scores.logits[place], written)
 
 
 @dataclass(slots=True)
@@ -75,36 +75,16 @@ class Row:
             del kept[num_tokens:]
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Of n places: logits (n, tokens), float32, forbidden tokens at -inf; the likeliest token; the log of the sum of exp."""
-
-    logits: Tensor
-    likeliest: list[int]
-    norms: list[float]
-
-    def log_prob(self, place: int, token: int) -> float:
-        return float(self.logits[place, token]) - self.norms[place]
-
-
 class Writer:
     """Decodes batches with one network. Not thread-safe: belongs to the thread that owns the network."""
 
-    def __init__(self, network: WhisperNetwork, vocabulary: Vocabulary) -> None:
-        self.decoder = network.decoder
+    def __init__(self, runner: Runner, vocabulary: Vocabulary) -> None:
+        self.runner = runner
         self.vocabulary = vocabulary
-        self.heads = vocabulary.alignment_heads
-        self.forbidden = vocabulary.forbidden(network.dims.num_tokens).nonzero()[:, 0]
-        self.forbidden_first = vocabulary.forbidden_first(network.dims.num_tokens).nonzero()[:, 0]
 
     def language_probs(self, audio: AudioMemory) -> np.ndarray:
         """Probability of each language of the vocabulary, in its order: float32 (batch, languages)."""
-        batch_size = len(audio.bias)
-        start = torch.full((batch_size, 1), self.vocabulary.start)
-        text = self.decoder.blank(batch_size, max_tokens=1)
-        states, _attention = self.decoder(start, torch.zeros(batch_size, dtype=torch.long), audio, text)
-        logits = self.decoder.logits(states[:, 0])[:, list(self.vocabulary.languages.values())]
-        return np.asarray(logits.softmax(dim=-1).numpy())
+        return self.runner.language_probs(audio, self.vocabulary.start, list(self.vocabulary.languages.values()))
 
     def write(self, audio: AudioMemory, num_frames: Sequence[int], tasks: Sequence[Task]) -> list[Row]:
         """Text of every window.
@@ -113,49 +93,40 @@ class Writer:
             num_frames: how many frames of each row are its own; attention is reported for these.
         """
         rows = [Row(task, length) for task, length in zip(tasks, num_frames, strict=True)]
+        for portion in self._portions(len(rows)):
+            self._write(rows[portion.start : portion.stop], audio if len(portion) == len(rows) else audio.keep(portion))
+        return rows
+
+    def _portions(self, num_rows: int) -> list[range]:
+        """As many rows at a time as the runner takes."""
+        size = self.runner.max_rows or num_rows
+        return [range(first, min(first + size, num_rows)) for first in range(0, num_rows, size)]
+
+    def _write(self, rows: list[Row], audio: AudioMemory) -> None:
+        tasks = [row.task for row in rows]
         max_tokens = max(len(task.prompt) + max(task.max_tokens, len(task.prefix) + len(task.draft)) for task in tasks)
-        text = self.decoder.blank(len(rows), min(MAX_TOKENS, max_tokens + 1))
-        self._read_known(rows, audio, text)
+        run = self.runner.run(audio, max_tokens + 1)
+        self._read_known(rows, run)
         active = rows
         while True:
             alive = [index for index, row in enumerate(active) if not row.is_done]
             if not alive:
-                return rows
+                return
             if len(alive) < len(active):
                 active = [active[index] for index in alive]
-                kept = torch.tensor(alive)
-                audio, text = audio.keep(kept), text.keep(kept)
-            self._step(active, audio, text)
+                run.keep(alive)
+            self._step(active, run)
 
-    def _read_known(self, rows: list[Row], audio: AudioMemory, text: TextMemory) -> None:
+    def _read_known(self, rows: list[Row], run: Run) -> None:
         """One pass over prompt, prefix and draft; leaves each row with its prefix, the accepted draft and one token more."""
-        known = [(*row.task.prompt, *row.task.prefix, *row.task.draft) for row in rows]
-        width = max(map(len, known))
-        tokens = torch.tensor([list(line) + [self.vocabulary.end] * (width - len(line)) for line in known])
-        states, attention = self.decoder(tokens, torch.zeros(len(rows), dtype=torch.long), audio, text)
-        aligned = self._alignment(attention)
-        scores = self._scores_of_known(rows, states, [len(line) for line in known])
+        lines = [_line(row.task) for row in rows]
+        reading = run.read(lines)
         place = 0
-        for index, row in enumerate(rows):
+        for index, (row, line) in enumerate(zip(rows, lines, strict=True)):
+            row.no_speech = reading.no_speech[index]
             first = len(row.task.prompt) - 1
-            num_open = len(row.task.draft) + 1
-            self._accept(row, scores, place, aligned[index, :, first : len(known[index])])
-            place += num_open
-
-    def _scores_of_known(self, rows: list[Row], states: Tensor, lengths: list[int]) -> Scores:
-        """Scores behind the prefix and behind each token of the draft, row after row; notes each row's no-speech probability.
-
-        One product for all rows: reading the vocabulary's matrix costs more than multiplying by it.
-        """
-        starts = [len(row.task.prompt) - 1 + len(row.task.prefix) for row in rows]
-        open_states = [states[index, first:last] for index, (first, last) in enumerate(zip(starts, lengths, strict=True))]
-        logits = self.decoder.logits(torch.cat([states[:, 0], *open_states]))
-        no_speech = logits[: len(rows)].softmax(dim=-1)[:, self.vocabulary.no_speech].tolist()
-        for row, prob in zip(rows, no_speech, strict=True):
-            row.no_speech = prob
-        num_open = [len(row.task.draft) + 1 for row in rows]
-        begins = [sum(num_open[:index]) for index, row in enumerate(rows) if not row.task.prefix]
-        return self._scores(logits[len(rows) :], begins)
+            self._accept(row, reading.scores, place, reading.attention[index, :, first : len(line.tokens)])
+            place += line.num_open
 
     def _accept(self, row: Row, scores: Scores, first: int, attention: np.ndarray) -> None:
         """Take the prefix as it is, the draft while the model agrees, then the model's own next token.
@@ -169,20 +140,18 @@ class Writer:
             if row.is_done:
                 return
         for place in range(len(row.task.draft) + 1):
-            token = row.task.choice(scores.likeliest[first + place], scores.logits[first + place], row.tokens)
+            token = row.task.choice(scores, first + place, row.tokens)
             self._append(row, token, scores.log_prob(first + place, token), attention[:, num_prefix + place])
             if row.is_done or (place < len(row.task.draft) and token != row.task.draft[place]):
                 return
 
-    def _step(self, rows: list[Row], audio: AudioMemory, text: TextMemory) -> None:
+    def _step(self, rows: list[Row], run: Run) -> None:
         """Write one more token in every row."""
-        tokens = torch.tensor([[row.tokens[-1]] for row in rows])
-        states, attention = self.decoder(tokens, torch.tensor([row.position for row in rows]), audio, text)
-        scores = self._scores(self.decoder.logits(states[:, 0]), begins=[])
-        aligned = self._alignment(attention)
+        choosing = [index for index, row in enumerate(rows) if row.task.chooser is not None]
+        reading = run.step([row.tokens[-1] for row in rows], [row.position for row in rows], choosing)
         for index, row in enumerate(rows):
-            token = row.task.choice(scores.likeliest[index], scores.logits[index], row.tokens)
-            self._append(row, token, scores.log_prob(index, token), aligned[index, :, 0])
+            token = row.task.choice(reading.scores, index, row.tokens)
+            self._append(row, token, reading.scores.log_prob(index, token), reading.attention[index, :, 0])
 
     def _append(self, row: Row, token: int, log_prob: float, attention: np.ndarray) -> None:
         row.log_probs.append(log_prob)
@@ -199,15 +168,11 @@ class Writer:
         row.is_cut = bool(surplus) or len(row.tokens) >= row.task.max_tokens
         row.is_done = row.is_cut
 
-    def _scores(self, logits: Tensor, begins: list[int]) -> Scores:
-        """What may be written, from (n, tokens) logits, which are changed. `begins`: rows that start a text."""
-        logits.index_fill_(1, self.forbidden, -torch.inf)
-        for index in begins:
-            logits[index].index_fill_(0, self.forbidden_first, -torch.inf)
-        highest = logits.max(dim=-1)
-        norms = (logits - highest.values[:, None]).exp_().sum(dim=-1).log_() + highest.values
-        return Scores(logits, highest.indices.tolist(), norms.tolist())
 
-    def _alignment(self, attention: list[Tensor]) -> np.ndarray:
-        """Attention of the alignment heads: (batch, alignment heads, length, frames)."""
-        return torch.stack([attention[layer][:, head] for layer, head in self.heads], dim=1).numpy()
+def _line(task: Task) -> Line:
+    return Line(
+        tokens=(*task.prompt, *task.prefix, *task.draft),
+        first=len(task.prompt) - 1 + len(task.prefix),
+        begins=not task.prefix,
+        chooses=task.chooser is not None,
+    )

@@ -13,20 +13,23 @@ import torch
 from torch import Tensor
 
 from inference.audio import SAMPLE_RATE_HZ
-from inference.engines.arithmetic import Arithmetic
+from inference.engines.arithmetic import CPU, Arithmetic
 from inference.engines.base import Hypothesis, Window, Word
 from inference.engines.whisper.alignment import monotonic_path, normalise
 from inference.engines.whisper.decoding import Row, Task, Writer
 from inference.engines.whisper.fallback import likeliest, rewritten, tries
 from inference.engines.whisper.features import MS_PER_ENCODER_FRAME, SAMPLES_PER_ENCODER_FRAME, LogMel
+from inference.engines.whisper.graphs import StaticRunner
 from inference.engines.whisper.guards import is_made_up, max_words, was_heard
 from inference.engines.whisper.hotwords import Hotwords
 from inference.engines.whisper.network import AudioMemory, Silence, WhisperNetwork
+from inference.engines.whisper.runner import EagerRunner, Rules, Runner
 from inference.engines.whisper.vocabulary import LANGUAGES_WITHOUT_SPACES, TRAILING_PUNCTUATION, WordTokens, spoken
 from inference.engines.whisper.weights.layout import ModelFiles
 from inference.messages import ModelInfo
 
 MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
+LONG_WINDOW_SAMPLES = 15 * SAMPLE_RATE_HZ
 PADDING_SAMPLES = SAMPLE_RATE_HZ // 2
 PARTIAL_PADDING_SAMPLES = SAMPLE_RATE_HZ // 5
 MAX_PARTIAL_SAMPLES = 6 * SAMPLE_RATE_HZ
@@ -124,40 +127,65 @@ class WhisperEngine:
     """Args:
     files: where the weights lie.
     arithmetic: the network's; features and probabilities are always float32.
+    device: of the network; on a GPU all memory for the decoder is taken by `load`.
+    max_batch: most windows in a step.
     num_borrowed: frames of silence that the decoder is shown after a window, as far as 30 s have room for them.
     """
 
-    def __init__(self, files: ModelFiles, arithmetic: Arithmetic, *, num_borrowed: int = BORROWED_FRAMES) -> None:
+    def __init__(
+        self,
+        files: ModelFiles,
+        arithmetic: Arithmetic,
+        *,
+        device: torch.device = CPU,
+        max_batch: int = 16,
+        num_borrowed: int = BORROWED_FRAMES,
+    ) -> None:
         self.files = files
         self.arithmetic = arithmetic
+        self.device = device
+        self.max_batch = max_batch
         self.num_borrowed = num_borrowed
         self.vocabulary = files.vocabulary()
         self.num_final_padding = MULTILINGUAL_FINAL_PADDING_SAMPLES if self.vocabulary.is_multilingual else PADDING_SAMPLES
         self.info = ModelInfo(
-            name=files.name,
-            engine="whisper",
-            languages=self.vocabulary.tags,
-            multilingual=self.vocabulary.is_multilingual,
-            precision=arithmetic.name,
+            name=files.name, engine="whisper", languages=self.vocabulary.tags, multilingual=self.vocabulary.is_multilingual
         )
 
     @torch.inference_mode()
     def load(self) -> None:
         torch.set_num_threads(1)  # more threads fight over shared cores: docs/decisions/0003-one-thread.md
         weights = self.files.load()
-        self.network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads).to(self.arithmetic.dtype)
+        network = WhisperNetwork.from_parameters(weights.parameters, weights.num_heads)
+        self.network = network.to(self.device, self.arithmetic.dtype)
         if self.arithmetic.has_int8:
             self.network.quantise()
-        self.log_mel = LogMel(self.network.dims.num_mels)
-        self.writer = Writer(self.network, self.vocabulary)
+        self.log_mel = LogMel(self.network.dims.num_mels, self.device)
         encoded = self._encode([np.zeros(MAX_WINDOW_SAMPLES, dtype=np.float32)])
         self.silence = Silence.condensed(self.network.decoder.project(encoded), SILENCE_GROUP_FRAMES)
+        self.writer = Writer(self._runner(), self.vocabulary)
+
+    def _runner(self) -> Runner:
+        decoder = self.network.decoder
+        rules = Rules.of(self.vocabulary, self.network.dims.num_tokens, self.device)
+        if self.device.type == "cpu":
+            return EagerRunner(decoder, rules)
+        return StaticRunner(decoder, rules, self.silence, self.max_batch)
 
     def warm_up(self) -> None:
         rng = np.random.default_rng(0)
         for num_seconds in (1, 5):
             noise = rng.standard_normal(num_seconds * SAMPLE_RATE_HZ, dtype=np.float32) * 0.01
             self.step([Window(self.open_stream(), noise, self.info.languages[:1], is_final=True)])
+        if self.device.type != "cpu":
+            self._take_memory()
+
+    @torch.inference_mode()
+    def _take_memory(self) -> None:
+        """Record graphs; then a full batch of long windows, so that later ones find memory that is taken already."""
+        self.writer.runner.record()
+        audio = np.random.default_rng(0).standard_normal(LONG_WINDOW_SAMPLES, dtype=np.float32) * 0.01
+        self.step([Window(self.open_stream(), audio, self.info.languages[:1], is_final=True) for _ in range(self.max_batch)])
 
     def open_stream(self) -> WhisperState:
         return WhisperState()
@@ -187,7 +215,8 @@ class WhisperEngine:
 
     def _encode(self, windows: list[np.ndarray]) -> list[Tensor]:
         """Encoder output (frames, states) of each padded window."""
-        return self.network.encoder([self.log_mel(audio).T.to(self.arithmetic.dtype) for audio in windows])  # type: ignore[no-any-return]  # a Module
+        mels = [mel.to(self.arithmetic.dtype) for mel in self.log_mel.of_batch(windows)]
+        return self.network.encoder(mels)  # type: ignore[no-any-return]  # a Module
 
     def _settle_languages(self, batch: Sequence[Window[WhisperState]], audio: AudioMemory) -> None:
         """Give every state the language of this segment; detect where the listener left it open."""
@@ -199,7 +228,7 @@ class WhisperEngine:
             for row in open_rows:
                 batch[row].state.segment_language = "en"
             return
-        probs = self.writer.language_probs(audio.keep(torch.tensor(open_rows)))
+        probs = self.writer.language_probs(audio.keep(open_rows))
         for row, row_probs in zip(open_rows, probs, strict=True):
             self._choose_language(batch[row], row_probs)
 

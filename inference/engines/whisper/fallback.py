@@ -57,7 +57,7 @@ def rewritten(
         return {}
     places = [index for index, again in tasks.items() for _ in again]
     wanted = [task for again in tasks.values() for task in again]
-    rows = iter(writer.write(audio.keep(torch.tensor(places)), [num_frames[place] for place in places], wanted))
+    rows = iter(writer.write(audio.keep(places), [num_frames[place] for place in places], wanted))
     return {index: [next(rows) for _ in again] for index, again in tasks.items()}
 
 

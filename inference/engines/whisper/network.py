@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from inference.engines.int8 import Int8Linear, quantise
+from inference.engines.whisper.packing import Packing, packing, rounded_up
 
 MAX_TOKENS = 448
 """Text positions that Whisper was trained with."""
 MAX_FRAMES = 1500
 """Encoder frames that Whisper was trained with: 30 s."""
-ROWS_ROUNDED_TO = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +123,10 @@ class EncoderLayer(nn.Module):
         self.self_attention = SelfAttention(dims)
         self.ffn = FeedForward(dims)
 
-    def forward(self, states: Tensor, lengths: Sequence[int]) -> Tensor:
+    def forward(self, states: Tensor, windows: Packing) -> Tensor:
         """Packed states (frames, states); only the frames of one window see each other."""
         query, key, value = self.self_attention.linear_0(self.self_attention.norm(states)).chunk(3, dim=-1)
-        attended = torch.zeros_like(query)
-        first = 0
-        for length in lengths:
-            rows = slice(first, first + length)
-            heads = [self.self_attention.heads(part[None, rows]) for part in (query, key, value)]
-            attended[rows] = functional.scaled_dot_product_attention(heads[0], heads[1], heads[2])[0].transpose(0, 1).flatten(1)
-            first += length
+        attended = windows.attend(query, key, value, self.self_attention.heads)
         states = states + self.self_attention.linear_1(attended)
         output: Tensor = states + self.ffn(states)
         return output
@@ -143,11 +138,6 @@ class FrameConv(nn.Conv1d):
     def forward(self, triples: Tensor) -> Tensor:
         """(frames, 3 x inputs) → (frames, outputs)."""
         return functional.linear(triples, self.weight.flatten(1), self.bias)
-
-
-def _triples(frames: Tensor, stride: int) -> Tensor:
-    """(frames, inputs) → (frames / stride, 3 x inputs): each with the frame before and behind it, zeros beyond the ends."""
-    return functional.pad(frames, (0, 0, 1, 1)).unfold(0, 3, stride).flatten(1)
 
 
 class Encoder(nn.Module):
@@ -173,24 +163,19 @@ class Encoder(nn.Module):
             (mel frames / 2, states) for each.
         """
         lengths = [len(mel) // 2 for mel in mels]
-        states = functional.gelu(self.conv1(_rounded_up(torch.cat([_triples(mel, 1) for mel in mels]))))
-        rows = torch.split(states, [*(len(mel) for mel in mels), len(states) - sum(map(len, mels))])[:-1]
-        states = functional.gelu(self.conv2(_rounded_up(torch.cat([_triples(row, 2) for row in rows]))))
+        windows = packing([len(mel) for mel in mels], self.positions.device)
+        states = functional.gelu(self.conv1(rounded_up(windows.triples(mels))))
+        states = functional.gelu(self.conv2(rounded_up(windows.every_second(states))))
         places = torch.cat([self.positions[:length] for length in lengths])
         states[: len(places)] += places
         for layer in self.layers:
-            states = layer(states, lengths)
+            states = layer(states, windows)
         return list(torch.split(self.norm(states), [*lengths, len(states) - sum(lengths)])[:-1])
 
     def quantise(self) -> None:
         quantise(self.layers)
         self.conv1 = Int8Linear(self.conv1.weight.flatten(1), self.conv1.bias)  # type: ignore[assignment]  # takes its place
         self.conv2 = Int8Linear(self.conv2.weight.flatten(1), self.conv2.bias)  # type: ignore[assignment]  # takes its place
-
-
-def _rounded_up(frames: Tensor) -> Tensor:
-    """With rows of zeros behind: products of few different sizes, since a kernel is built and kept for each size."""
-    return functional.pad(frames, (0, 0, 0, -len(frames) % ROWS_ROUNDED_TO))
 
 
 class DecoderLayer(nn.Module):
@@ -212,9 +197,14 @@ class AudioMemory:
     layers: list[tuple[Tensor, Tensor]]
     bias: Tensor
 
-    def keep(self, rows: Tensor) -> "AudioMemory":
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.bias)
+
+    def keep(self, rows: Sequence[int]) -> "AudioMemory":
         """The same for some rows only."""
-        return AudioMemory([(key[rows], value[rows]) for key, value in self.layers], self.bias[rows])
+        kept = torch.tensor(rows, device="cpu").to(self.bias.device)
+        return AudioMemory([(key[kept], value[kept]) for key, value in self.layers], self.bias[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +214,9 @@ class TextMemory:
     key: Tensor
     value: Tensor
 
-    def keep(self, rows: Tensor) -> "TextMemory":
-        return TextMemory(self.key[:, rows], self.value[:, rows])
+    def keep(self, rows: Sequence[int]) -> "TextMemory":
+        kept = torch.tensor(rows, device="cpu").to(self.key.device)
+        return TextMemory(self.key[:, kept], self.value[:, kept])
 
 
 class Decoder(nn.Module):
@@ -242,13 +233,20 @@ class Decoder(nn.Module):
 
     def project(self, encoded: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
         """Keys and values of each layer for the encoder's output (frames, states) of each window: (heads, frames, head size)."""
-        packed = _rounded_up(torch.cat(list(encoded)))
+        packed = rounded_up(torch.cat(list(encoded)))
         lengths = [len(states) for states in encoded]
         lengths.append(len(packed) - sum(lengths))
         for layer in self.layers:
             assert isinstance(layer, DecoderLayer)
             key, value = layer.attention.project_audio(packed[None])
             yield list(torch.split(key[0], lengths, dim=1)[:-1]), list(torch.split(value[0], lengths, dim=1)[:-1])
+
+    def project_padded(self, encoded: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same by few large products: (batch, heads, longest, head size). What lies beyond a window's end has no meaning."""
+        padded = pad_sequence(list(encoded), batch_first=True)
+        for layer in self.layers:
+            assert isinstance(layer, DecoderLayer)
+            yield layer.attention.project_audio(padded)
 
     def blank(self, batch_size: int, max_tokens: int) -> TextMemory:
         """Room for `max_tokens` positions in each row."""
@@ -325,22 +323,36 @@ class WhisperNetwork(nn.Module):
             encoded: (frames, states) of each window, from the encoder.
             after: a row that ends at frame n is followed by the silence of the frames n to n + `num_after`.
         """
-        lengths = torch.tensor([len(states) for states in encoded])
         layers = [
             (_followed(keys, after_key), _followed(values, after_value))
-            for (keys, values), (after_key, after_value) in zip(self.decoder.project(encoded), after.layers, strict=True)
+            for (keys, values), (after_key, after_value) in zip(self._projected(encoded), after.layers, strict=True)
         ]
-        beyond = torch.arange(int(lengths.max())) >= lengths[:, None]
-        own_bias = torch.zeros(beyond.shape).masked_fill(beyond, float("-inf"))
-        bias = torch.cat([own_bias, after.bias(lengths, num_after)], dim=1)
-        return AudioMemory(layers, bias[:, None, None].to(layers[0][0]))
+        return AudioMemory(layers, _bias([len(states) for states in encoded], after, num_after).to(layers[0][0]))
+
+    def _projected(self, encoded: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Padded keys and values of each layer: window by window on a processor, all at once on a GPU."""
+        if self.decoder.positions.device.type != "cpu":
+            return self.decoder.project_padded(encoded)
+        return ((_padded(keys), _padded(values)) for keys, values in self.decoder.project(encoded))
 
 
-def _followed(own: Sequence[Tensor], after: Tensor) -> Tensor:
-    """(batch, heads, longest + groups, head size) of (heads, frames, head size) each and (1, heads, groups, head size)."""
-    longest = max(part.shape[1] for part in own)
-    padded = torch.stack([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in own])
-    return torch.cat([padded, after.expand(len(own), -1, -1, -1)], dim=2)
+def _bias(lengths: Sequence[int], after: "Silence", num_after: int) -> Tensor:
+    """float32 (batch, 1, 1, longest + groups), on the CPU: `AudioMemory.bias`."""
+    num_frames = torch.tensor(lengths, device="cpu")
+    beyond = torch.arange(max(lengths), device="cpu") >= num_frames[:, None]
+    own_bias = torch.zeros(beyond.shape, device="cpu").masked_fill(beyond, float("-inf"))
+    return torch.cat([own_bias, after.bias(num_frames, num_after)], dim=1)[:, None, None]
+
+
+def _padded(parts: Sequence[Tensor]) -> Tensor:
+    """(heads, frames, head size) each → (batch, heads, longest, head size)."""
+    longest = max(part.shape[1] for part in parts)
+    return torch.stack([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts])
+
+
+def _followed(own: Tensor, after: Tensor) -> Tensor:
+    """(batch, heads, longest, head size) and (1, heads, groups, head size), one behind the other."""
+    return torch.cat([own, after.expand(len(own), -1, -1, -1)], dim=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,10 +384,10 @@ class Silence:
         """log of how many frames of each group a row sees, float32 (batch, groups).
 
         Args:
-            num_before: (batch,) frames that the row's own window takes; the silence is seen from there on,
+            num_before: (batch,) on the CPU, frames that the row's own window takes; the silence is seen from there on,
                 for `num_after` frames.
         """
-        first = torch.arange(0, self.num_frames, self.group_frames)
+        first = torch.arange(0, self.num_frames, self.group_frames, device="cpu")
         last = (first + self.group_frames).clamp(max=self.num_frames)
         seen_from, seen_to = num_before[:, None], (num_before + num_after)[:, None]
         num_seen = (torch.minimum(last, seen_to) - torch.maximum(first, seen_from)).clamp(min=0)

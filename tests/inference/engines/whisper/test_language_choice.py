@@ -7,7 +7,7 @@ import pytest
 
 from inference.audio import SAMPLE_RATE_HZ
 from inference.engines.base import Window
-from inference.engines.registry import whisper_base
+from inference.engines.registry import Placement, whisper_base
 from inference.engines.whisper.engine import WhisperEngine, WhisperState
 
 SHORT_S, LONG_S = 1, 5
@@ -15,7 +15,7 @@ SHORT_S, LONG_S = 1, 5
 
 @pytest.fixture(scope="module")
 def engine() -> WhisperEngine:
-    made = whisper_base("fp32")
+    made = whisper_base(Placement("fp32"))
     assert isinstance(made, WhisperEngine)
     return made
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from inference.engines.registry import whisper_base
+from inference.engines.registry import Placement, whisper_base
 from inference.engines.whisper.engine import WhisperEngine
 from inference.engines.whisper.vocabulary import Vocabulary
 
@@ -13,7 +13,7 @@ MIXED = "他也認為这是兼复傳承文化"
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    engine = whisper_base("fp32")
+    engine = whisper_base(Placement("fp32"))
     assert isinstance(engine, WhisperEngine)
     return engine.vocabulary
 
