@@ -4,18 +4,24 @@ import asyncio
 import logging
 import sys
 
+from inference import tuning
 from inference.config import InferenceConfig
 from inference.engines import registry
 from inference.errors import InferenceError
 from inference.server import InferenceServer
+
+logger = logging.getLogger("inference")
 
 EXIT_UNUSABLE = 3
 """A restart does not mend it: a missing weight file, a bad setting, an address in use."""
 
 
 async def serve(config: InferenceConfig) -> None:
+    choices = tuning.choices(config, tuning.this_machine(config.device))
+    for choice in choices:
+        logger.log(choice.log_level, "%s: precision %s (%s)", choice.model, choice.precision, choice.reason)
     engines = [
-        registry.create(name, config.precision, device=config.device, max_batch=config.max_batch) for name in config.models
+        registry.create(choice.model, choice.precision, device=config.device, max_batch=config.max_batch) for choice in choices
     ]
     await InferenceServer(config, engines).run()
 

@@ -20,7 +20,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 class InferenceConfig:
     """address: `unix:/path` or `tcp:host:port`, where this process listens. models: names in the registry, the first one that
     fits a stream serves it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine
-    step. device: `auto`, `cpu`, `cuda` or `cuda:N`.
+    step. tuning_path: what `manage.py models bench --save` found out. device: `auto`, `cpu`, `cuda` or `cuda:N`.
     """
 
     address: str
@@ -29,12 +29,13 @@ class InferenceConfig:
     max_streams: int
     max_batch: int
     log_level: str
+    tuning_path: Path
     device: str = "auto"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "InferenceConfig":
         """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_LOG_LEVEL,
-        HARK_DEVICE.
+        HARK_TUNING_FILE, HARK_VAR_DIR, HARK_DEVICE.
 
         Raises:
             ConfigError: a value cannot be used; the message names the variable.
@@ -42,11 +43,12 @@ class InferenceConfig:
         values = os.environ if environ is None else environ
         return cls(
             address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")),
-            models=_models(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
+            models=parse_models(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
             precision=_precision(values.get("HARK_PRECISION", "auto")),
             max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "1000")),
             max_batch=_count("HARK_MAX_BATCH", values.get("HARK_MAX_BATCH", "16")),
             log_level=_log_level(values.get("HARK_LOG_LEVEL", "INFO")),
+            tuning_path=Path(values.get("HARK_TUNING_FILE") or Path(values.get("HARK_VAR_DIR", "var"), "tuning.json")),
             device=_device(values.get("HARK_DEVICE", "auto")),
         )
 
@@ -77,23 +79,28 @@ def split_model(model: str) -> tuple[str, Path | None]:
     return name.strip(), Path(path.strip()) if path.strip() else None
 
 
-def _models(text: str) -> tuple[str, ...]:
+def parse_models(text: str, source: str = "HARK_MODELS") -> tuple[str, ...]:
+    """Names, or `name=path`, with commas between.
+
+    Raises:
+        ConfigError: they cannot be used; the message names `source`.
+    """
     models = tuple(model.strip() for model in text.split(",") if model.strip())
     if not models:
-        raise ConfigError("HARK_MODELS is empty; expected model names with commas between, such as whisper-tiny.en,whisper-base.")
-    names = [_model_name(model) for model in models]
+        raise ConfigError(f"{source} is empty; expected model names with commas between, such as whisper-tiny.en,whisper-base.")
+    names = [_model_name(model, source) for model in models]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(f"HARK_MODELS is {text!r}; expected every name once, and {twice} is there more often.")
+        raise ConfigError(f"{source} is {text!r}; expected every name once, and {twice} is there more often.")
     return models
 
 
-def _model_name(model: str) -> str:
+def _model_name(model: str, source: str) -> str:
     name, path = split_model(model)
     if MODEL_NAME.fullmatch(name) and ("=" in model) == (path is not None):
         return name
     raise ConfigError(
-        f"HARK_MODELS is wrong at {model!r}; expected a name of at most 100 letters, digits, dots, dashes and underscores, or "
+        f"{source} is wrong at {model!r}; expected a name of at most 100 letters, digits, dots, dashes and underscores, or "
         "name=path."
     )
 

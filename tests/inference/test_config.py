@@ -25,10 +25,13 @@ def test_every_setting_is_read() -> None:
             "HARK_MAX_STREAMS": "3",
             "HARK_MAX_BATCH": "2",
             "HARK_LOG_LEVEL": "DEBUG",
+            "HARK_TUNING_FILE": "/srv/tuning.json",
         }
     )
 
-    assert config == InferenceConfig("tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG")
+    assert config == InferenceConfig(
+        "tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG", Path("/srv/tuning.json")
+    )
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,11 @@ class WhisperEngine:
         self.vocabulary = files.vocabulary()
         self.num_final_padding = MULTILINGUAL_FINAL_PADDING_SAMPLES if self.vocabulary.is_multilingual else PADDING_SAMPLES
         self.info = ModelInfo(
-            name=files.name, engine="whisper", languages=self.vocabulary.tags, multilingual=self.vocabulary.is_multilingual
+            name=files.name,
+            engine="whisper",
+            languages=self.vocabulary.tags,
+            multilingual=self.vocabulary.is_multilingual,
+            precision=arithmetic.name,
         )
 
     @torch.inference_mode()
