@@ -17,7 +17,7 @@ import msgspec
 from inference.config import InferenceConfig, Precision
 from inference.errors import ConfigError
 
-MeasuredPrecision = Literal["fp32", "bf16", "int8"]
+MeasuredPrecision = Literal["fp32", "bf16", "fp16", "int8"]
 SPEED_FLAGS: Final = frozenset(
     {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_tile", "amx_bf16", "amx_int8"}
     | {"asimddp", "i8mm", "bf16", "sve"}

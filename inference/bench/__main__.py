@@ -56,12 +56,12 @@ def planned(arguments: Sequence[str], config: InferenceConfig) -> Plan:
 def bench(plan: Plan, config: InferenceConfig) -> None:
     """Raises BenchError or InferenceError with a sentence for the operator."""
     found = speech.recordings(plan.audio, plan.language)
-    machine = this_machine("cpu")
+    machine = this_machine(config.device)
     say(f"{machine.processor}, torch {machine.torch}, device {machine.device}")
-    say(f"CPU time of one window; a partial after every {plan.step_ms} ms of speech. Streams per core: {BATCH} at once.\n")
+    say(f"CPU time (GPU: time) of a window; a partial for every {plan.step_ms} ms of speech; streams per core: {BATCH} at once.\n")
     reports = []
     for model in plan.models:
-        reports.append(report_on(plan, Order(model, "cpu", found, plan.step_ms)))
+        reports.append(report_on(plan, Order(model, config.device, found, plan.step_ms)))
         say(table(reports[-1]))
     measured_on = datetime.now(UTC).date().isoformat()
     if plan.json is not None:

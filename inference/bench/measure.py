@@ -64,12 +64,16 @@ def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
 
 def precision_by_rule(order: Order) -> str:
     """What `auto` is without a measurement."""
-    return registry.create(order.model, "auto").info.precision
+    return registry.create(order.model, "auto", device=order.device).info.precision
 
 
 def _clock(device: str) -> Callable[[], float]:
     """CPU time, which other processes disturb less than they do a wall clock; but a GPU's work is not in it."""
-    return time.process_time if device == "cpu" else time.perf_counter
+    if device == "cpu":
+        return time.process_time
+    from inference.engines.device import choose  # loads torch, which the process that only asks for measurements can do without
+
+    return time.process_time if choose(device).type == "cpu" else time.perf_counter
 
 
 def measure(order: Order, precision: Precision) -> Measurement:
@@ -78,7 +82,7 @@ def measure(order: Order, precision: Precision) -> Measurement:
     Raises:
         ConfigError: the device does not compute in that precision.
     """
-    engine = registry.create(order.model, precision)
+    engine = registry.create(order.model, precision, device=order.device, max_batch=BATCH)
     clock = _clock(order.device)
     engine.load()
     try:

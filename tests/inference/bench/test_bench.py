@@ -154,13 +154,14 @@ def test_a_real_model_is_measured_picked_and_saved(tmp_path: Path) -> None:
     path, report_path = tmp_path / "tuning.json", tmp_path / "report.json"
 
     done = run(
-        *["--models=whisper-tiny.en", "--precisions=int8", "--rounds=1", "--max-different=100", "--save"],
+        *["--models=whisper-tiny.en", "--precisions=fp16,int8", "--rounds=1", "--max-different=100", "--save"],
         *[f"--audio={folder}", f"--json={report_path}"],
         HARK_TUNING_FILE=str(path),
         HARK_PRECISION="bf16",
     )
 
     assert done.returncode == 0, done.stderr
+    assert "left out: HARK_PRECISION is fp16" in done.stderr
     assert "HARK_PRECISION=bf16 is set and stands above every pick." in done.stdout
     (model,) = json.loads(report_path.read_text())["models"]
     assert [row["precision"] for row in model["rows"]] == ["fp32", "int8"]

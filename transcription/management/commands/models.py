@@ -51,7 +51,7 @@ class Command(BaseCommand):
     def show_configured(self) -> None:
         try:
             config = InferenceConfig.from_env()
-            configured = choices(config, this_machine("cpu"))
+            configured = choices(config, this_machine(config.device))
         except ConfigError as err:
             raise CommandError(str(err)) from err
         self.stdout.write("Configured:")
