@@ -45,7 +45,7 @@ MIN_TOKENS = 10
 MAX_TOKENS_PER_S = 14
 STABLE_AFTER_MS = 600
 """A word is called stable when it ended this long before the end of the audio and was written the same twice."""
-UNHEARD_FRAMES = 4
+UNHEARD_FRAMES = 10
 """What was heard this close to the end of the audio may be half a word; the model guesses the rest, and partials hide it."""
 NO_SPEECH_PROB = 0.6
 MIN_MEAN_LOG_PROB = -1.0
