@@ -58,7 +58,7 @@ def bench(plan: Plan, config: InferenceConfig) -> None:
     found = speech.recordings(plan.audio, plan.language)
     machine = this_machine(config.device)
     say(f"{machine.processor}, torch {machine.torch}, device {machine.device}")
-    say(f"CPU time (GPU: time) of a window; a partial for every {plan.step_ms} ms of speech; streams per core: {BATCH} at once.\n")
+    say(f"CPU time (GPU: time) of a window; a partial every {plan.step_ms} ms of speech; streams per core: {BATCH} at once.\n")
     reports = []
     for model in plan.models:
         reports.append(report_on(plan, Order(model, config.device, found, plan.step_ms)))
