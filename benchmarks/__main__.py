@@ -1,6 +1,6 @@
 """`make bench`: what needs no running server, one after the other, as tables and as JSON under benchmarks/results/.
 
-Apart are those that play recordings, at the pace they were spoken, to a server that runs: `LIVE`.
+Apart are those that play recordings, at the pace they were spoken, to a server that runs, and what needs a GPU: `LIVE`.
 """
 
 import sys
@@ -12,6 +12,9 @@ LIVE = """
 These need a running server:
   python -m benchmarks.live       what a listener gets, and when
   python -m benchmarks.streams    how many live streams it carries
+
+This one needs a GPU:
+  python -m benchmarks.gpu        windows a second by batch size, with CUDA graphs and without
 """
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -28,7 +28,7 @@ def _check_cuda(wanted: str) -> None:
     if torch.version.cuda is None:
         raise ConfigError(
             f"HARK_DEVICE is {wanted}, but torch {torch.__version__} is a build without CUDA. Install the build with CUDA "
-            "(pip install --force-reinstall -r requirements-gpu.txt), or set HARK_DEVICE=cpu."
+            "(pip install -r requirements-gpu.txt), or set HARK_DEVICE=cpu."
         )
     if not torch.cuda.is_available():
         raise ConfigError(

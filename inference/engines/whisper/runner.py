@@ -160,7 +160,7 @@ def logits_of(logits: Tensor, places: Sequence[int]) -> Tensor | Mapping[int, Te
 
 def moved(numbers: Sequence[int] | Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """int64, on the device."""
-    return torch.tensor(numbers, device="cpu").to(device)
+    return torch.from_numpy(np.array(numbers, dtype=np.int64)).to(device)
 
 
 class EagerRunner:
