@@ -128,8 +128,8 @@ class Rules:
     def forbid(self, logits: Tensor, begins: Sequence[int] = ()) -> None:
         """Put what may not be written at -inf, in (n, tokens). `begins`: rows that begin a text."""
         logits.index_fill_(1, self.forbidden, -torch.inf)
-        for index in begins:
-            logits[index].index_fill_(0, self.forbidden_first, -torch.inf)
+        if begins:
+            logits[moved(begins, logits.device)[:, None], self.forbidden_first] = -torch.inf
 
 
 def judged(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
