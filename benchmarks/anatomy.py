@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +37,7 @@ class Clock:
     """Processor seconds by part, without what parts inside them took."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
 
     def watch(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,9 +54,9 @@ class Clock:
 
 def watched(engine: WhisperEngine) -> Clock:
     clock = Clock()
-    engine.log_mel = clock.watch("features", engine.log_mel)  # type: ignore[assignment]  # called in the same way
-    engine.network.encoder.forward = clock.watch("encoder", engine.network.encoder.forward)  # type: ignore[method-assign]
     for owner, name, part in (
+        (engine.log_mel, "of_batch", PARTS[0]),
+        (engine.network.encoder, "forward", PARTS[1]),
         (engine.network, "listen", PARTS[2]),
         (engine.writer, "_read_known", PARTS[3]),
         (engine.writer, "_step", PARTS[4]),
