@@ -6,7 +6,6 @@ window, which bare short windows do not (they start over and loop), and the enco
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from inference.engines.whisper.guards import is_made_up, max_words, was_heard
 from inference.engines.whisper.hotwords import Hotwords
 from inference.engines.whisper.network import AudioMemory, Silence, WhisperNetwork
 from inference.engines.whisper.runner import EagerRunner, Rules, Runner
+from inference.engines.whisper.state import WhisperState, settle, unsettled
 from inference.engines.whisper.vocabulary import LANGUAGES_WITHOUT_SPACES, TRAILING_PUNCTUATION, WordTokens, spoken
 from inference.engines.whisper.weights.layout import ModelFiles
 from inference.messages import ModelInfo
@@ -32,10 +32,6 @@ MAX_WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
 LONG_WINDOW_SAMPLES = 15 * SAMPLE_RATE_HZ
 PADDING_SAMPLES = SAMPLE_RATE_HZ // 2
 PARTIAL_PADDING_SAMPLES = SAMPLE_RATE_HZ // 5
-MAX_PARTIAL_SAMPLES = 6 * SAMPLE_RATE_HZ
-"""Beyond this length a partial's window loses stable words at its beginning, down to KEPT_PARTIAL_SAMPLES."""
-KEPT_PARTIAL_SAMPLES = 3 * SAMPLE_RATE_HZ
-NUM_KEPT_WORDS = 2
 MULTILINGUAL_FINAL_PADDING_SAMPLES = 8 * SAMPLE_RATE_HZ
 """Zeros that are really encoded behind a final where the model knows many languages, and most of them less well."""
 BORROWED_FRAMES = MAX_WINDOW_SAMPLES // SAMPLES_PER_ENCODER_FRAME
@@ -53,33 +49,6 @@ KEEP_LANGUAGE_BELOW = 0.8
 MIN_SWITCH_MS = 3000
 
 
-@dataclass(slots=True)
-class WhisperState:
-    """Of one stream: its language, and of the segment being spoken the tokens written last and how many are stable.
-
-    hotwords: those of `wanted_words`, ready for use. settled: stable tokens that partials do not listen to any more; the
-    others begin `num_settled_samples` into the segment.
-    """
-
-    language: str = ""
-    wanted_words: tuple[str, ...] = ()
-    hotwords: Hotwords | None = None
-    segment_language: str = ""
-    tokens: tuple[int, ...] = ()
-    log_probs: tuple[float, ...] = ()
-    num_stable: int = 0
-    settled: tuple[int, ...] = ()
-    num_settled_samples: int = 0
-
-    def forget_segment(self) -> None:
-        self.segment_language = ""
-        self.tokens = ()
-        self.log_probs = ()
-        self.num_stable = 0
-        self.settled = ()
-        self.num_settled_samples = 0
-
-
 def padded(audio: np.ndarray, num_padding: int) -> np.ndarray:
     """`audio` with `num_padding` samples of silence behind it, rounded up to whole encoder frames, at most 30 s."""
     num_samples = min(len(audio) + num_padding, MAX_WINDOW_SAMPLES)
@@ -93,34 +62,6 @@ def _max_words(window: Window[WhisperState]) -> int:
     """How many words may stand in the window's text."""
     by_character = spoken(window.state.segment_language) in LANGUAGES_WITHOUT_SPACES
     return max_words(len(window.audio) / SAMPLE_RATE_HZ, by_character=by_character)
-
-
-def _unsettled(window: Window[WhisperState]) -> Window[WhisperState]:
-    """A partial listens only to what is not settled; a final to everything, with all that was written as its draft."""
-    state = window.state
-    if window.is_final:
-        state.tokens = (*state.settled, *state.tokens)
-        state.settled, state.num_settled_samples = (), 0
-        return window
-    return replace(window, audio=window.audio[state.num_settled_samples :])
-
-
-def _settle(state: WhisperState, groups: Sequence[WordTokens], words: Sequence[Word], num_samples: int) -> None:
-    """Settle stable words when a partial's window grows long, so that a partial costs the same however long a segment gets.
-
-    The last stable words stay in the window: they tell the decoder where it is.
-    """
-    if num_samples < MAX_PARTIAL_SAMPLES:
-        return
-    stable = [place for place, group in enumerate(groups) if group.last <= state.num_stable]
-    limit_ms = (num_samples - KEPT_PARTIAL_SAMPLES) * 1000 // SAMPLE_RATE_HZ
-    candidates = [place for place in stable[:-NUM_KEPT_WORDS] if words[place].end_ms <= limit_ms]
-    if not candidates:
-        return
-    cut, cut_ms = groups[candidates[-1]].last, words[candidates[-1]].end_ms
-    state.settled += state.tokens[:cut]
-    state.tokens, state.log_probs, state.num_stable = state.tokens[cut:], state.log_probs[cut:], state.num_stable - cut
-    state.num_settled_samples += cut_ms * SAMPLE_RATE_HZ // 1000
 
 
 class WhisperEngine:
@@ -206,7 +147,7 @@ class WhisperEngine:
         """1. leave away what is settled, 2. encode all windows, 3. settle each row's language, 4. write, 5. turn tokens into
         words with times.
         """
-        batch = [_unsettled(window) for window in windows]
+        batch = [unsettled(window) for window in windows]
         encoded = self._encode(
             [padded(window.audio, self.num_final_padding if window.is_final else PARTIAL_PADDING_SAMPLES) for window in batch]
         )
@@ -331,7 +272,7 @@ class WhisperEngine:
         if window.is_final:
             state.forget_segment()
         else:
-            _settle(state, groups, words, len(window.audio))
+            settle(state, groups, words, len(window.audio))
         return hypothesis
 
     def _is_nothing(self, row: Row) -> bool:

@@ -12,13 +12,12 @@ from inference.engines import registry
 from inference.engines.base import Hypothesis, Window
 from inference.engines.whisper import engine as engine_module
 from inference.engines.whisper.engine import (
-    MAX_PARTIAL_SAMPLES,
     MAX_WINDOW_SAMPLES,
     PADDING_SAMPLES,
     WhisperEngine,
-    WhisperState,
     padded,
 )
+from inference.engines.whisper.state import MAX_PARTIAL_SAMPLES, WhisperState
 from tests.speech import Clip, clips, spoken_words
 
 SIMPLIFIED = str.maketrans("麼會這樣", "么会这样")

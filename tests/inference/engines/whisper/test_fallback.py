@@ -12,10 +12,11 @@ from inference.engines import registry
 from inference.engines.base import Hypothesis, Window
 from inference.engines.whisper import engine as engine_module
 from inference.engines.whisper.decoding import Row, Task
-from inference.engines.whisper.engine import WhisperEngine, WhisperState
+from inference.engines.whisper.engine import WhisperEngine
 from inference.engines.whisper.fallback import TEMPERATURES, Dice, likeliest, seed_of, tries
 from inference.engines.whisper.guards import MAX_WORDS_PER_S
 from inference.engines.whisper.network import AudioMemory
+from inference.engines.whisper.state import WhisperState
 from tests.speech import Clip, clips, spoken_words
 
 TASK = Task((1, 2), (), (), max_tokens=9)

@@ -7,8 +7,9 @@ import torch
 
 from inference.engines import registry
 from inference.engines.base import Hypothesis, Window
-from inference.engines.whisper.engine import WhisperEngine, WhisperState
+from inference.engines.whisper.engine import WhisperEngine
 from inference.engines.whisper.graphs import StaticRunner
+from inference.engines.whisper.state import WhisperState
 from tests.speech import clips
 
 pytestmark = [

@@ -8,7 +8,8 @@ import pytest
 from inference.audio import SAMPLE_RATE_HZ
 from inference.engines.base import Window
 from inference.engines.registry import Placement, whisper_base
-from inference.engines.whisper.engine import WhisperEngine, WhisperState
+from inference.engines.whisper.engine import WhisperEngine
+from inference.engines.whisper.state import WhisperState
 
 SHORT_S, LONG_S = 1, 5
 

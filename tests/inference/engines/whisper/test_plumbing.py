@@ -21,11 +21,12 @@ from inference.engines import registry
 from inference.engines.base import Window
 from inference.engines.whisper import graphs, runner
 from inference.engines.whisper.decoding import Writer
-from inference.engines.whisper.engine import WhisperEngine, WhisperState
+from inference.engines.whisper.engine import WhisperEngine
 from inference.engines.whisper.features import LogMel
 from inference.engines.whisper.graphs import Shape, StaticRun, StaticRunner
 from inference.engines.whisper.network import AudioMemory, Dimensions, Silence, WhisperNetwork
 from inference.engines.whisper.runner import EagerRunner, Line, Rules, logits_of, moved
+from inference.engines.whisper.state import WhisperState
 from tests.speech import clips
 
 NUM_TOKENS = 100

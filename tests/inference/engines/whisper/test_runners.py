@@ -11,12 +11,13 @@ from torch import Tensor
 from inference.engines import registry
 from inference.engines.base import Hypothesis, Window
 from inference.engines.whisper.decoding import Row, Task, Writer
-from inference.engines.whisper.engine import BORROWED_FRAMES, PADDING_SAMPLES, WhisperEngine, WhisperState, padded
+from inference.engines.whisper.engine import BORROWED_FRAMES, PADDING_SAMPLES, WhisperEngine, padded
 from inference.engines.whisper.fallback import TEMPERATURES, Dice
 from inference.engines.whisper.graphs import AUDIO_FRAMES, Shape, StaticRun, StaticRunner, batch_sizes, smallest
 from inference.engines.whisper.hotwords import Hotwords
 from inference.engines.whisper.network import AudioMemory
 from inference.engines.whisper.runner import Rules, fetched_together
+from inference.engines.whisper.state import WhisperState
 from tests.speech import clips
 
 MAX_BATCH = 6

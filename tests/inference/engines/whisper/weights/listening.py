@@ -4,7 +4,8 @@ import numpy as np
 
 from inference.engines.arithmetic import FP32
 from inference.engines.base import Hypothesis, Window
-from inference.engines.whisper.engine import WhisperEngine, WhisperState
+from inference.engines.whisper.engine import WhisperEngine
+from inference.engines.whisper.state import WhisperState
 from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
 from inference.engines.whisper.weights.layout import ModelFiles, Weights
 from inference.engines.whisper.weights.standard import tiny_en_folder
