@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
@@ -136,6 +137,10 @@ def shared_pair_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
         yield stack
 
 
+TWO_REPORTS_S = 2.5
+"""Until no report of the processes' load tells of what the test before did: sessions would avoid the one that was busy."""
+
+
 @pytest.fixture
 def pair_server(shared_pair_server: Stack) -> Stack:
     """A server with two inference processes, both ready."""
@@ -143,6 +148,7 @@ def pair_server(shared_pair_server: Stack) -> Stack:
         if shared_pair_server.processes[f"inference-{number}"].poll() is not None:
             shared_pair_server.start_inference(number)
     wait_until(lambda: all(inference_of(shared_pair_server).values()))
+    time.sleep(TWO_REPORTS_S)
     return shared_pair_server
 
 

@@ -13,13 +13,13 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-NAMES = ["Emacs", "Ruthwaite", "Chautauqua"]
+NAMES = ["Chautauqua", "Ruthwaite", "Emacs"]
 
 
 @pytest.fixture(scope="module")
 def spoken(speech_dir: Path) -> np.ndarray:
-    """Somebody saying "I use the mark ring in Emacs to jump to previous locations.", which tiny.en hears as "Emax"."""
-    return np.asarray(soundfile.read(speech_dir / "cv-en-624337.flac", dtype="float32")[0])
+    """Somebody saying "It is situated at the northwest end of Chautauqua Lake.", which tiny.en hears as "Shatakua"."""
+    return np.asarray(soundfile.read(speech_dir / "cv-en-20714255.flac", dtype="float32")[0])
 
 
 async def heard(server: Stack, audio: np.ndarray, **start: Any) -> str:
@@ -33,5 +33,5 @@ async def test_a_name_is_heard_by_the_session_that_expects_it_and_by_no_other(ha
         heard(hark_server, spoken, hotwords=NAMES), heard(hark_server, spoken), heard(hark_server, spoken, hotwords=NAMES[1:])
     )
 
-    assert ["Emacs" in text for text in texts] == [True, False, False]
+    assert ["Chautauqua" in text for text in texts] == [True, False, False]
     assert not any(name in text for text in texts for name in NAMES[1:])
