@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import structs
 
 from inference import denoise
-from inference.audio import SAMPLE_BYTES, SAMPLES_PER_MS, Resampler, decode_pcm, to_ms, to_samples
+from inference.audio import SAMPLE_BYTES, Resampler, decode_pcm, to_ms, to_samples
+from inference.buffer import AudioBuffer, quietest
 from inference.denoise import Denoiser
 from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
 from inference.gate import EnergyGate, frame_powers
@@ -30,21 +31,18 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
+from inference.segment import Segment
 from inference.vad import CONTEXT_SAMPLES, VadState
 
 STEP_SAMPLES: Final = to_samples(200) // FRAME_SAMPLES * FRAME_SAMPLES
 """200 ms, as far as whole frames of voice activity go: one more frame would put the step off until the next audio comes."""
 PRE_ROLL_SAMPLES: Final = to_samples(600)
-PARTIAL_PRE_ROLL_SAMPLES: Final = to_samples(600)
 FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
-MARGIN_SAMPLES: Final = to_samples(100)
-"""Speech is a little longer than voice activity says; times that are shown stay this close to it."""
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
 PROGRESS_SAMPLES: Final = to_samples(1000)
 NO_AUDIO: Final = np.zeros(0, dtype=np.float32)
-BUFFER_ROOM_SAMPLES: Final = to_samples(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,70 +56,6 @@ class Heard:
     words: tuple[TimedWord, ...]
     model: str
     timings: Timings
-
-
-@dataclass(slots=True)
-class Segment:
-    """Positions: speech lies in [`voiced_from`, `voiced_until`), what is recognised in [`start`, `end`), with silence around it;
-    `stepped` is where the last step ended.
-
-    `end` is None while it is spoken. `number` is given when its first text leaves.
-    """
-
-    start: int
-    voiced_from: int
-    languages: tuple[str, ...]
-    hotwords: tuple[str, ...] = ()
-    end: int | None = None
-    voiced_until: int | None = None
-    number: int | None = None
-    stepped: int = 0
-    from_finalize: bool = False
-
-    @property
-    def shown_ms(self) -> tuple[int, int | None]:
-        """When it was spoken, as far as voice activity can tell, a margin included."""
-        first = max(self.start, self.voiced_from - MARGIN_SAMPLES)
-        if self.end is None or self.voiced_until is None:
-            return to_ms(first), None
-        return to_ms(first), to_ms(min(self.end, self.voiced_until + MARGIN_SAMPLES))
-
-
-class AudioBuffer:
-    """The samples [first, end) of a stream; older ones were dropped.
-
-    They lie in one piece of memory with room behind them. When it is used up they move to a new one, so that what was read
-    before stays as it was.
-    """
-
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self.end = first
-        self._origin = first
-        self._memory = np.zeros(BUFFER_ROOM_SAMPLES, dtype=np.float32)
-
-    def append(self, audio: np.ndarray) -> None:
-        if self.end - self._origin + len(audio) > len(self._memory):
-            self._move(len(audio))
-        place = self.end - self._origin
-        self._memory[place : place + len(audio)] = audio
-        self.end += len(audio)
-
-    def _move(self, num_more: int) -> None:
-        """Into new memory: about once a second, so that a quiet stream stays small and a long segment is not copied often."""
-        kept = self.read(self.first, self.end)
-        room = max(BUFFER_ROOM_SAMPLES, len(kept) // 4)
-        self._memory = np.zeros(len(kept) + num_more + room, dtype=np.float32)
-        self._memory[: len(kept)] = kept
-        self._origin = self.first
-
-    def read(self, start: int, end: int) -> np.ndarray:
-        """A view of [start, end), which must not have been dropped."""
-        assert self.first <= start <= end <= self.end
-        return self._memory[start - self._origin : end - self._origin]
-
-    def drop_before(self, position: int) -> None:
-        self.first = max(self.first, position)
 
 
 @dataclass(slots=True)
@@ -310,14 +244,7 @@ class Stream:
         segment = self._closed[0] if self._closed else self._open
         assert segment is not None
         segment.stepped = segment.end if segment.end is not None else self._seen
-        return self.buffer.read(self._window_start(segment), segment.stepped), segment.languages
-
-    @staticmethod
-    def _window_start(segment: Segment) -> int:
-        """A final hears all that led up to the speech, a partial only the last of it: it costs time at each step."""
-        if segment.end is not None:
-            return segment.start
-        return max(segment.start, segment.voiced_from - PARTIAL_PRE_ROLL_SAMPLES)
+        return self.buffer.read(segment.start, segment.stepped), segment.languages
 
     @property
     def hotwords(self) -> tuple[str, ...]:
@@ -336,7 +263,7 @@ class Stream:
         segment = self._closed[0] if self._closed else self._open
         if segment is None:
             return 0
-        return (segment.end if segment.end is not None else self._seen) - self._window_start(segment)
+        return (segment.end if segment.end is not None else self._seen) - segment.start
 
     def update(self, heard: Heard) -> None:
         """Text of the open segment."""
@@ -415,7 +342,7 @@ class Stream:
         segment = self._open
         assert segment is not None
         start = max(segment.voiced_from + STEP_SAMPLES, self._seen - CUT_SEARCH_SAMPLES)
-        end = start + _quietest(self.buffer.read(start, self._seen))
+        end = start + quietest(self.buffer.read(start, self._seen))
         segment.end = segment.voiced_until = end
         self._closed.append(segment)
         self._adopt_options()
@@ -491,12 +418,3 @@ def _placed(word: TimedWord, offset_ms: int, first_ms: int, last_ms: int) -> Tim
     start_ms = min(max(word.start_ms + offset_ms, first_ms), last_ms)
     end_ms = min(max(word.end_ms + offset_ms, first_ms), last_ms)
     return structs.replace(word, start_ms=start_ms, end_ms=end_ms)
-
-
-def _quietest(audio: np.ndarray) -> int:
-    """Middle of the quietest 100 ms of `audio`, in samples from its start."""
-    width = 100 * SAMPLES_PER_MS
-    if len(audio) <= width:
-        return len(audio) // 2
-    energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
-    return int(np.argmin(energy[width:] - energy[:-width])) + width // 2

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inference.audio import to_ms, to_samples
+from inference.buffer import AudioBuffer
 from inference.endpointing import FRAME_SAMPLES
 from inference.gate import EnergyGate
 from inference.messages import (
@@ -28,7 +29,7 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.stream import PRE_ROLL_SAMPLES, AudioBuffer, Heard, Stream
+from inference.stream import PRE_ROLL_SAMPLES, Heard, Stream
 
 EventT = TypeVar("EventT", bound=AnyStreamEvent)
 UNIQUE = 2.0**-20
