@@ -37,7 +37,7 @@ LIBRARIES: Final = {"linux": "librnnoise.so", "darwin": "librnnoise.dylib", "win
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def native() -> ctypes.CDLL | None:
     """RNNoise, or None where the package has no build for this platform or is not installed."""
     spec = importlib.util.find_spec("pyrnnoise")
     if spec is None or spec.origin is None or sys.platform not in LIBRARIES:
@@ -56,7 +56,7 @@ def library() -> ctypes.CDLL | None:
 
 def is_available() -> bool:
     """Whether RNNoise can be used on this machine."""
-    return library() is not None
+    return native() is not None
 
 
 def _low_pass() -> np.ndarray:
@@ -103,7 +103,7 @@ class Decimator:
 
 
 def _fresh_state() -> np.ndarray:
-    rnnoise = library()
+    rnnoise = native()
     assert rnnoise is not None, "RNNoise is not available; ask is_available() first"
     state = np.zeros(rnnoise.rnnoise_get_size(), dtype=np.uint8)
     rnnoise.rnnoise_init(state.ctypes.data, None)
@@ -161,7 +161,7 @@ class Denoiser:
 
 def _clean(state: np.ndarray, frames: np.ndarray, num_frames: int) -> None:
     """Run RNNoise over `num_frames` frames, in place."""
-    rnnoise = library()
+    rnnoise = native()
     assert rnnoise is not None
     frame_bytes = FRAME_48K_SAMPLES * frames.itemsize
     for number in range(num_frames):

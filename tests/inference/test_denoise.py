@@ -34,9 +34,9 @@ def rms_db(audio: np.ndarray) -> float:
 @pytest.fixture
 def without_package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    denoise.library.cache_clear()
+    denoise.native.cache_clear()
     yield
-    denoise.library.cache_clear()
+    denoise.native.cache_clear()
 
 
 def test_up_and_down_again_is_the_same_audio_later() -> None:
