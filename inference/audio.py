@@ -9,7 +9,27 @@ from inference.messages import Encoding
 
 SAMPLE_RATE_HZ: Final = 16_000
 SAMPLES_PER_MS: Final = SAMPLE_RATE_HZ // 1000
-SAMPLE_BYTES: Final[dict[Encoding, int]] = {"pcm_s16le": 2, "pcm_f32le": 4}
+SAMPLE_BYTES: Final[dict[Encoding, int]] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
+
+
+def _mulaw_table() -> np.ndarray:
+    """float32 (256,): what each code of mu-law stands for. Source: ITU-T G.711 (11/88), table 2 (decoder output)."""
+    code = ~np.arange(256, dtype=np.uint8)  # sent inverted
+    exponent, mantissa = (code >> 4 & 7).astype(np.int32), (code & 15).astype(np.int32)
+    magnitude = ((2 * mantissa + 33) << exponent) - 33  # of 14 bits
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.float32) / 8192.0
+
+
+def _alaw_table() -> np.ndarray:
+    """float32 (256,): what each code of A-law stands for. Source: ITU-T G.711 (11/88), table 1 (decoder output)."""
+    code = np.arange(256, dtype=np.uint8) ^ 0x55  # sent with every other bit inverted
+    exponent, mantissa = (code >> 4 & 7).astype(np.int32), (code & 15).astype(np.int32)
+    linear = 2 * mantissa + 1  # the two lowest steps are of one size
+    magnitude = np.where(exponent == 0, linear, (linear + 32) << np.maximum(exponent - 1, 0))  # of 13 bits
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.float32) / 4096.0
+
+
+_TELEPHONE_TABLES: Final[dict[str, np.ndarray]] = {"mulaw": _mulaw_table(), "alaw": _alaw_table()}
 
 
 def to_ms(num_samples: int) -> int:
@@ -19,6 +39,16 @@ def to_ms(num_samples: int) -> int:
 
 def to_samples(duration_ms: int) -> int:
     return duration_ms * SAMPLES_PER_MS
+
+
+def first_frame_at(sample: int, rate_hz: int) -> int:
+    """The first frame, of a stream that has `rate_hz`, that does not lie before `sample` at 16 kHz."""
+    return -(-sample * rate_hz // SAMPLE_RATE_HZ)
+
+
+def num_samples_of(num_frames: int, rate_hz: int) -> int:
+    """What `num_frames` at `rate_hz` are at 16 kHz: as many as the resampler makes of them."""
+    return (2 * num_frames * SAMPLE_RATE_HZ + rate_hz) // (2 * rate_hz)
 
 
 def rms(audio: np.ndarray) -> float:
@@ -37,6 +67,8 @@ def decode_pcm(payload: bytes, encoding: Encoding, num_channels: int) -> np.ndar
     """
     if encoding == "pcm_s16le":
         audio = np.frombuffer(payload, dtype="<i2").astype(np.float32) / 32768.0
+    elif encoding in _TELEPHONE_TABLES:
+        audio = _TELEPHONE_TABLES[encoding][np.frombuffer(payload, dtype=np.uint8)]
     else:
         audio = np.frombuffer(payload, dtype="<f4")
         if not np.isfinite(audio).all():  # looking first is a third of the work of mending

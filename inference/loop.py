@@ -23,6 +23,7 @@ from inference.messages import (
     AnyRequest,
     AnyStreamEvent,
     AudioChunk,
+    AudioGap,
     CancelStream,
     ConfigureStream,
     EndStream,
@@ -159,6 +160,8 @@ class RecognitionLoop:
         match request:
             case AudioChunk():
                 client.stream.push(request.payload)
+            case AudioGap():
+                client.stream.push_gap(request.num_frames)
             case ConfigureStream():
                 self._configure(client, request)
             case FinalizeStream():

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
-Encoding = Literal["pcm_s16le", "pcm_f32le"]
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
@@ -38,18 +38,20 @@ class Request(Struct, frozen=True, tag_field="t", kw_only=True):
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
-    """How far a stream is settled: everything before is final text or silence, counted, and need not be kept.
+    """How far a stream is settled: everything before is final text, silence or missing, counted, and need not be kept.
 
-    Samples at 16 kHz; `transcribed_samples + silence_samples` is how much lies before the checkpoint.
+    Samples at 16 kHz; the three together are how much lies before the checkpoint. gap_samples: missing for good, whether
+    in the middle of speech or not.
     """
 
     transcribed_samples: int = 0
     silence_samples: int = 0
+    gap_samples: int = 0
     next_segment: int = 0
 
     @property
     def settled_samples(self) -> int:
-        return self.transcribed_samples + self.silence_samples
+        return self.transcribed_samples + self.silence_samples + self.gap_samples
 
 
 class OpenStream(Request, frozen=True, tag="open", kw_only=True):
@@ -63,6 +65,12 @@ class AudioChunk(Request, frozen=True, tag="audio", kw_only=True):
     """Whole samples in the stream's own encoding, interleaved when there are two channels."""
 
     payload: bytes
+
+
+class AudioGap(Request, frozen=True, tag="gap", kw_only=True):
+    """Audio that is missing for good: time goes on. `num_frames`: samples per channel, at the stream's own rate."""
+
+    num_frames: int
 
 
 class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
@@ -189,7 +197,10 @@ class TimedWord(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
-    """`text` may be empty: the segment held no words; its number is used up all the same."""
+    """`text` may be empty: the segment held no words; its number is used up all the same.
+
+    `checkpoint`: the stream's right after this final, so that both can be stored as one fact.
+    """
 
     segment: int
     text: str
@@ -201,6 +212,7 @@ class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
     words: tuple[TimedWord, ...]
     from_finalize: bool
     timings: Timings
+    checkpoint: Checkpoint
 
 
 class StreamProgress(StreamEvent, frozen=True, tag="progress", kw_only=True):
@@ -216,7 +228,7 @@ class StreamDone(StreamEvent, frozen=True, tag="done", kw_only=True):
     checkpoint: Checkpoint
 
 
-AnyRequest = OpenStream | AudioChunk | ConfigureStream | FinalizeStream | EndStream | CancelStream
+AnyRequest = OpenStream | AudioChunk | AudioGap | ConfigureStream | FinalizeStream | EndStream | CancelStream
 AnyStreamEvent = (
     StreamOpened | StreamFailed | SpeechStarted | SpeechEnded | TranscriptUpdated | TranscriptFinal | StreamProgress | StreamDone
 )

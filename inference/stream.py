@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 
 from inference import denoise
-from inference.audio import SAMPLE_BYTES, Resampler, decode_pcm, to_ms, to_samples
+from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Resampler, decode_pcm, first_frame_at, num_samples_of, to_ms, to_samples
 from inference.buffer import AudioBuffer, quietest
 from inference.denoise import Denoiser
 from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
@@ -77,6 +77,9 @@ class Stream:
     _resampler: Resampler = field(init=False)
     _denoiser: Denoiser | None = field(init=False, default=None)
     _origin: int = field(init=False)
+    _num_frames: int = field(init=False)
+    _num_resampled: int = field(init=False)
+    _missing: deque[tuple[int, int]] = field(init=False, default_factory=deque)
     _measured: int = field(init=False)
     _are_near: deque[bool] = field(init=False, default_factory=deque)
     _has_frame: bool = field(init=False, default=False)
@@ -90,7 +93,8 @@ class Stream:
     _is_flushed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self._origin = self._measured = self._seen = self.checkpoint.settled_samples
+        self._origin = self._measured = self._seen = self._num_resampled = self.checkpoint.settled_samples
+        self._num_frames = first_frame_at(self._origin, self.options.sample_rate_hz)
         self.buffer = AudioBuffer(self._origin)
         self.endpointer = Endpointer(self.options.endpoint_ms)
         self._resampler = Resampler(self.options.sample_rate_hz)
@@ -104,9 +108,23 @@ class Stream:
 
     def push(self, payload: bytes) -> None:
         """Take audio in the stream's own encoding; whole frames only."""
-        assert len(payload) % (SAMPLE_BYTES[self.options.encoding] * self.options.num_channels) == 0
-        audio = self._resampler.push(decode_pcm(payload, self.options.encoding, self.options.num_channels))
+        frame_bytes = SAMPLE_BYTES[self.options.encoding] * self.options.num_channels
+        assert len(payload) % frame_bytes == 0
+        self._num_frames += len(payload) // frame_bytes
+        audio = self._resample(decode_pcm(payload, self.options.encoding, self.options.num_channels))
         self._listen(audio if self._denoiser is None else self._denoiser.push(audio))
+
+    def push_gap(self, num_frames: int) -> None:
+        """Audio is missing for good: silence stands for it, which the denoiser does not hear, and it is counted as what it is."""
+        if not num_frames:
+            return
+        rate_hz = self.options.sample_rate_hz
+        end = self._num_frames + num_frames
+        self._missing.append((self._num_frames * SAMPLE_RATE_HZ // rate_hz, -(-end * SAMPLE_RATE_HZ // rate_hz)))
+        self._num_frames = end
+        self._catch_up()
+        for start in range(0, num_frames, rate_hz):
+            self._listen(self._resample(np.zeros(min(rate_hz, num_frames - start), dtype=np.float32)))
 
     @property
     def is_denoised(self) -> bool:
@@ -126,11 +144,23 @@ class Stream:
 
     def end(self) -> None:
         """No more audio."""
-        audio = self._resampler.push(NO_AUDIO, is_last=True)
+        audio = self._rest_of_resampler()
         self._listen(audio if self._denoiser is None else self._denoiser.push(audio))
         self._catch_up()
         self.is_ending = True
         self._pass_gate()
+
+    def _resample(self, audio: np.ndarray) -> np.ndarray:
+        resampled = self._resampler.push(audio)
+        self._num_resampled += len(resampled)
+        return resampled
+
+    def _rest_of_resampler(self) -> np.ndarray:
+        """What it still holds, so that the whole is as long as if the stream had never been taken up at a checkpoint."""
+        audio = self._resampler.push(NO_AUDIO, is_last=True)
+        num_due = max(0, num_samples_of(self._num_frames, self.options.sample_rate_hz) - self._num_resampled)
+        self._num_resampled += num_due
+        return np.pad(audio[:num_due], (0, num_due - len(audio[:num_due])))
 
     def _catch_up(self) -> None:
         """Take what the denoiser still holds back."""
@@ -287,11 +317,14 @@ class Stream:
         """Text of the oldest closed segment."""
         segment = self._closed.popleft()
         assert segment.end is not None
+        number = None
         if heard.text or segment.number is not None or segment.from_finalize:
-            self.events.append(self._final(segment, heard))
+            number = self._number(segment)
             self.checkpoint = structs.replace(self.checkpoint, next_segment=self._next_number)
         self._count(segment.start, is_speech=False)
         self._count(segment.end, is_speech=True)
+        if number is not None:
+            self.events.append(self._final(segment, number, heard))
         self._settle_silence()
         self.report()
 
@@ -381,13 +414,28 @@ class Stream:
         if num_samples <= 0:
             return
         old = self.checkpoint
-        self.checkpoint = (
-            structs.replace(old, transcribed_samples=old.transcribed_samples + num_samples)
-            if is_speech
-            else structs.replace(old, silence_samples=old.silence_samples + num_samples)
+        num_missing = self._num_missing(old.settled_samples, until) if self._missing else 0
+        num_heard = num_samples - num_missing
+        self.checkpoint = structs.replace(
+            old,
+            transcribed_samples=old.transcribed_samples + (num_heard if is_speech else 0),
+            silence_samples=old.silence_samples + (0 if is_speech else num_heard),
+            gap_samples=old.gap_samples + num_missing,
         )
         # A finalize may end a segment within a frame that is not judged yet; and the next frame is judged with its context.
         self.buffer.drop_before(min(until, self._seen) - CONTEXT_SAMPLES)
+
+    def _num_missing(self, start: int, end: int) -> int:
+        """How many of the samples [start, end), which are counted now, never came."""
+        num_missing = 0
+        while self._missing and self._missing[0][0] < end:
+            first, last = self._missing[0]
+            num_missing += max(0, min(last, end) - max(first, start))
+            start = max(start, min(last, end))  # gaps of less than a sample may share one
+            if last > end:
+                break
+            self._missing.popleft()
+        return num_missing
 
     def _number(self, segment: Segment) -> int:
         if segment.number is None:
@@ -395,12 +443,12 @@ class Stream:
             self._next_number += 1
         return segment.number
 
-    def _final(self, segment: Segment, heard: Heard) -> TranscriptFinal:
+    def _final(self, segment: Segment, number: int, heard: Heard) -> TranscriptFinal:
         start_ms, end_ms = segment.shown_ms
         assert end_ms is not None
         return TranscriptFinal(
             stream=self.stream_id,
-            segment=self._number(segment),
+            segment=number,
             text=heard.text,
             start_ms=start_ms,
             end_ms=end_ms,
@@ -410,6 +458,7 @@ class Stream:
             words=tuple(_placed(word, to_ms(segment.start), start_ms, end_ms) for word in heard.words),
             from_finalize=segment.from_finalize,
             timings=heard.timings,
+            checkpoint=self.checkpoint,
         )
 
 

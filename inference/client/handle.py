@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, first_frame_at
 from inference.errors import LinkLostError
 from inference.messages import (
     AnyRequest,
     AnyStreamEvent,
     AudioChunk,
+    AudioGap,
     CancelStream,
     Checkpoint,
     ConfigureStream,
@@ -43,17 +44,19 @@ class Outlet(Protocol):
 
 @dataclass(slots=True)
 class _Sent:
-    """A request that may have to be repeated. `first_frame`: where it stands in the stream, in frames of its own rate."""
+    """A request that may have to be repeated; it covers [`first_frame`, `end_frame`) of the stream, in its own rate."""
 
-    request: AudioChunk | FinalizeStream
+    request: AudioChunk | AudioGap | FinalizeStream
     first_frame: int
+    end_frame: int
 
 
 @dataclass(slots=True)
 class StreamHandle:
     """One stream as the web side holds it. Not thread-safe.
 
-    Events come through `on_events`, in order; after StreamDone or StreamFailed none follows.
+    Events come through `on_events`, in order; after StreamDone or StreamFailed none follows. `checkpoint`: where the stream
+    begins, later how far it is settled. `num_frames`: how far it was sent, gaps included, from its very first sample on.
     """
 
     client: Outlet
@@ -64,10 +67,13 @@ class StreamHandle:
     was_opened: bool = False
     is_over: bool = False
     _unsettled: deque[_Sent] = field(default_factory=deque)
-    _num_frames: int = 0
+    num_frames: int = field(init=False)
     _is_ending: bool = False
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _deadline: asyncio.TimerHandle | None = None
+
+    def __post_init__(self) -> None:
+        self.num_frames = self._frame_of(self.checkpoint.settled_samples)
 
     @property
     def frame_bytes(self) -> int:
@@ -76,13 +82,16 @@ class StreamHandle:
     @property
     def unsettled_ms(self) -> int:
         """How much audio was sent that is neither final text nor silence yet."""
-        sent_samples = self._num_frames * SAMPLE_RATE_HZ // self.options.sample_rate_hz
+        sent_samples = self.num_frames * SAMPLE_RATE_HZ // self.options.sample_rate_hz
         return max(0, sent_samples - self.checkpoint.settled_samples) * 1000 // SAMPLE_RATE_HZ
 
     def send_audio(self, payload: bytes) -> None:
         """`payload`: whole frames in the stream's encoding."""
-        self._repeatable(AudioChunk(stream=self.number, payload=payload))
-        self._num_frames += len(payload) // self.frame_bytes
+        self._repeatable(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes)
+
+    def send_gap(self, num_frames: int) -> None:
+        """`num_frames` at the stream's rate are missing for good; what is sent next comes after them."""
+        self._repeatable(AudioGap(stream=self.number, num_frames=num_frames), num_frames)
 
     def configure(self, change: ConfigureStream) -> None:
         """From the next segment on; and at once where the stream has to be opened again."""
@@ -120,8 +129,10 @@ class StreamHandle:
                     self.was_opened = True
                 case StreamProgress() | StreamDone():
                     self._settle(event.checkpoint)
-                case TranscriptFinal(from_finalize=True):
-                    self._drop_finalize()
+                case TranscriptFinal():
+                    if event.from_finalize:
+                        self._drop_finalize()
+                    self._settle(event.checkpoint)
                 case _:
                     pass
         if isinstance(events[-1], StreamDone | StreamFailed):
@@ -154,28 +165,31 @@ class StreamHandle:
 
     # Inside
 
-    def _repeatable(self, request: AudioChunk | FinalizeStream) -> None:
+    def _repeatable(self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0) -> None:
+        first, self.num_frames = self.num_frames, self.num_frames + num_frames
         if self.is_over:
             return
-        self._unsettled.append(_Sent(request, self._num_frames))
+        self._unsettled.append(_Sent(request, first, self.num_frames))
         self.client.put(request)
 
     def _frame_of(self, sample: int) -> int:
         """The stream's own frame at a position at 16 kHz."""
-        return -(-sample * self.options.sample_rate_hz // SAMPLE_RATE_HZ)
+        return first_frame_at(sample, self.options.sample_rate_hz)
 
-    def _from(self, sent: _Sent, first: int) -> AudioChunk | FinalizeStream:
+    def _from(self, sent: _Sent, first: int) -> AudioChunk | AudioGap | FinalizeStream:
         """`sent` without the frames before `first`."""
         if isinstance(sent.request, FinalizeStream) or sent.first_frame >= first:
             return sent.request
+        if isinstance(sent.request, AudioGap):
+            return AudioGap(stream=self.number, num_frames=max(0, sent.end_frame - first))
         skipped_bytes = (first - sent.first_frame) * self.frame_bytes
         return AudioChunk(stream=self.number, payload=sent.request.payload[skipped_bytes:])
 
     def _settle(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         first = self._frame_of(checkpoint.settled_samples)
-        while self._unsettled and isinstance(chunk := self._unsettled[0].request, AudioChunk):
-            if self._unsettled[0].first_frame + len(chunk.payload) // self.frame_bytes > first:
+        while self._unsettled and not isinstance(self._unsettled[0].request, FinalizeStream):
+            if self._unsettled[0].end_frame > first:
                 break
             self._unsettled.popleft()
         self._room.set()

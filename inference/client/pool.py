@@ -16,7 +16,7 @@ from inference.client.handle import OnEvents, StreamHandle
 from inference.client.placement import least_loaded
 from inference.client.worker_link import NO_WORKER, WorkerLink
 from inference.errors import FullError
-from inference.messages import AnyRequest, AnyStreamEvent, StreamFailed, StreamOptions, WorkerStatus
+from inference.messages import AnyRequest, AnyStreamEvent, Checkpoint, StreamFailed, StreamOptions, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ OPEN_PATIENCE_S: Final = 10.0
 """How long a new stream waits for an inference process that is ready."""
 LOST_PATIENCE_S: Final = 120.0
 """How long a stream waits for its inference process to come back: a model load and some."""
+BEGINNING: Final = Checkpoint()
 
 
 class InferenceClient:
@@ -46,9 +47,12 @@ class InferenceClient:
             return WorkerStatus(node=", ".join(status.node for status in ready), is_ready=True, models=models)
         return next((_held_up(link.status) for link in self.workers if link.status is not NO_WORKER), NO_WORKER)
 
-    def open_stream(self, options: StreamOptions, on_events: OnEvents) -> StreamHandle:
-        """Open a stream at the least loaded process; StreamOpened or StreamFailed comes first."""
-        handle = StreamHandle(self, next(self._numbers), options, on_events)
+    def open_stream(self, options: StreamOptions, on_events: OnEvents, checkpoint: Checkpoint = BEGINNING) -> StreamHandle:
+        """Open a stream at the least loaded process; StreamOpened or StreamFailed comes first.
+
+        `checkpoint`: how far the stream was settled elsewhere; it goes on from there.
+        """
+        handle = StreamHandle(self, next(self._numbers), options, on_events, checkpoint)
         self._handles[handle.number] = handle
         handle.allow(OPEN_PATIENCE_S)
         self._place_or_wait(handle)

@@ -1,7 +1,7 @@
 """How much of what was shown changed again, counted on texts made up for it."""
 
 from benchmarks.stability import Steadiness, num_lost
-from inference.messages import TimedWord, Timings, TranscriptFinal, TranscriptUpdated
+from inference.messages import Checkpoint, TimedWord, Timings, TranscriptFinal, TranscriptUpdated
 
 TIMINGS = Timings(queue_ms=0, infer_ms=0)
 
@@ -17,7 +17,7 @@ def final(text: str) -> TranscriptFinal:
     )
     return TranscriptFinal(
         stream=0, segment=0, text=text, start_ms=0, end_ms=2_000, language="en", confidence=1.0, model="fake", words=words,
-        from_finalize=False, timings=TIMINGS,
+        from_finalize=False, timings=TIMINGS, checkpoint=Checkpoint(),
     )  # fmt: skip
 
 

@@ -372,6 +372,7 @@ def a_final(handle: StreamHandle) -> TranscriptFinal:
         words=(),
         from_finalize=True,
         timings=Timings(queue_ms=0.0, infer_ms=0.0),
+        checkpoint=handle.checkpoint,
     )
 
 

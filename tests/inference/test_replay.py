@@ -80,6 +80,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("say"), st.sampled_from(VOCABULARY)),
         st.tuples(st.just("pause"), st.sampled_from([0.1, 0.7, 2.0])),
+        st.tuples(st.just("gap"), st.integers(1, 40_000)),
         st.tuples(st.just("turn"), st.integers(1, 4)),
         st.tuples(st.just("finalize"), st.none()),
         st.tuples(st.just("die"), st.booleans()),
@@ -88,16 +89,19 @@ steps = st.lists(
 )
 
 
-def play(wire: Wire, script: list[Step]) -> tuple[list[str], int, int]:
-    """Words said, samples sent, and finalizes asked for."""
+def play(wire: Wire, script: list[Step]) -> tuple[list[str], int, int, int]:
+    """Words said, samples in all, those of them that were missing, and finalizes asked for."""
     words: list[str] = []
-    num_bytes = num_finalizes = 0
+    num_bytes = num_missing = num_finalizes = 0
     for kind, value in script:
         if kind in {"say", "pause"}:
             pcm = say(value) if kind == "say" else say("", value)
             words += [value] if kind == "say" else []
             num_bytes += len(pcm)
             wire.handle.send_audio(pcm)
+        elif kind == "gap":
+            num_missing += value
+            wire.handle.send_gap(value)
         elif kind == "turn":
             for _ in range(value):
                 wire.turn()
@@ -106,22 +110,24 @@ def play(wire: Wire, script: list[Step]) -> tuple[list[str], int, int]:
             wire.handle.finalize()
         else:
             wire.die(in_mid_turn=value)
-    return words, num_bytes // 2, num_finalizes
+    return words, num_bytes // 2 + num_missing, num_missing, num_finalizes
 
 
 @settings(deadline=None, max_examples=150)
 @given(steps)
 @example([("say", "alpha"), ("finalize", None), ("turn", 1), ("die", True), ("say", "bravo"), ("finalize", None), ("die", False)])
 @example([("say", "alpha"), ("pause", 2.0), ("turn", 2), ("say", "bravo"), ("turn", 1), ("die", True), ("say", "charlie")])
+@example([("say", "alpha"), ("gap", 40_000), ("turn", 1), ("die", True), ("turn", 1), ("die", False), ("say", "bravo")])
 def test_no_word_is_lost_and_none_comes_twice_however_often_the_process_dies(script: list[Step]) -> None:
     wire = Wire()
 
-    words, num_samples, num_finalizes = play(wire, script)
+    words, num_samples, num_missing, num_finalizes = play(wire, script)
     wire.run_to_end()
 
     done = wire.events[-1]
     assert isinstance(done, StreamDone)
     assert done.checkpoint.settled_samples == num_samples
+    assert done.checkpoint.gap_samples == num_missing
     assert [word for final in wire.finals for word in final.text.split()] == words
     assert [final.segment for final in wire.finals] == list(range(len(wire.finals)))
     assert all(before.end_ms <= after.start_ms for before, after in pairwise(wire.finals))
@@ -136,7 +142,7 @@ def test_the_check_would_show_audio_that_is_not_replayed(monkeypatch: pytest.Mon
     )
     wire = Wire()
 
-    words, _num_samples, _num_finalizes = play(wire, [("say", "alpha"), ("turn", 1), ("die", False)])
+    words, *_ = play(wire, [("say", "alpha"), ("turn", 1), ("die", False)])
     wire.run_to_end()
 
     assert [word for final in wire.finals for word in final.text.split()] != words

@@ -115,6 +115,7 @@ def a_final(segment: int = 0, text: str = "hello") -> link.TranscriptFinal:
         words=(link.TimedWord(text=text, start_ms=100, end_ms=900, confidence=0.9),),
         from_finalize=False,
         timings=TIMINGS,
+        checkpoint=link.Checkpoint(next_segment=segment + 1),
     )
 
 
