@@ -4,6 +4,7 @@ Every value that an operator may change comes from the environment through `asr_
 """
 
 import logging
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -33,6 +34,25 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes speak plain HTTP to the process itself
 X_FRAME_OPTIONS = "DENY"
+
+# --- Address ----------------------------------------------------------------------------------------------------------
+
+
+def url_prefix(text: str) -> str:
+    """The path below which the site stands behind a proxy, without a slash at its end; empty for the root.
+
+    Raises:
+        ImproperlyConfigured: it does not begin with a slash, or holds characters that a path may not.
+    """
+    prefix = text.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", prefix, flags=re.ASCII):
+        raise ImproperlyConfigured(f"HARK_URL_PREFIX is {text!r}; expected a path such as /speech.")
+    return prefix
+
+
+URL_PREFIX = url_prefix(env.read_str("HARK_URL_PREFIX", ""))
+FORCE_SCRIPT_NAME = URL_PREFIX or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{URL_PREFIX}/"  # not shown to the host's other sites
 
 # --- Applications -----------------------------------------------------------------------------------------------------
 
@@ -155,7 +175,10 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- REST -------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "transcription.api.authentication.KeyAuthentication",  # the first one makes it 401, not 403
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["transcription.api.permissions.IsKnownListener"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -226,7 +249,15 @@ UNFOLD = {
 HARK_ANONYMOUS = env.read_choice("HARK_ANONYMOUS", "off", ["off", "loopback"])
 HARK_INFERENCE_ADDRESS = env.read_str("HARK_INFERENCE_ADDRESS", f"unix:{VAR_DIR / 'inference.sock'}")
 HARK_DEFAULT_LANGUAGE = env.read_str("HARK_DEFAULT_LANGUAGE", "en")
-HARK_IDLE_TIMEOUT_S = env.read_int("HARK_IDLE_TIMEOUT_S", 3600, minimum=5, maximum=86_400)
+HARK_HTTP_THREADS = env.read_int("HARK_HTTP_THREADS", 8, minimum=1, maximum=64)
+HARK_IDLE_TIMEOUT_S = env.read_int("HARK_IDLE_TIMEOUT_S", 7200, minimum=5, maximum=86_400)
+HARK_RESUME_S = env.read_int("HARK_RESUME_S", 120, minimum=0, maximum=240)
+HARK_TRUSTED_PROXIES = env.read_networks("HARK_TRUSTED_PROXIES", [])
+HARK_MAX_SOCKETS_PER_USER = env.read_int("HARK_MAX_SOCKETS_PER_USER", 50, minimum=0, maximum=1_000_000)
+HARK_MAX_SOCKETS_PER_ADDRESS = env.read_int("HARK_MAX_SOCKETS_PER_ADDRESS", 100, minimum=0, maximum=1_000_000)
+HARK_MAX_HANDSHAKES_PER_MIN = env.read_int("HARK_MAX_HANDSHAKES_PER_MIN", 120, minimum=0, maximum=1_000_000)
+HARK_MAX_BYTES_PER_S = env.read_int("HARK_MAX_BYTES_PER_S", 2_000_000, minimum=0, maximum=1_000_000_000)
+HARK_MAX_SESSION_S = env.read_int("HARK_MAX_SESSION_S", 86_400, minimum=0, maximum=604_800)
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,12 @@
-"""What a session asks its consumer to do, in order: send, recognise, store. Pure data."""
+"""What a session asks its stream to do, in order: send, recognise, store. Pure data."""
 
 from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
 
 from inference import messages as link
-from transcription.protocol import CloseCode, FinalResult, ServerMessage
+from transcription.account import Account
+from transcription.protocol import CloseCode, ContainerEncoding, FinalResult, Gap, ServerMessage, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class OpenRecognition:
+    """`checkpoint` is not the beginning where a session goes on that another web process began."""
+
     options: link.StreamOptions
+    checkpoint: link.Checkpoint = link.Checkpoint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,26 @@ class SendAudio:
     """Whole frames in the stream's encoding."""
 
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendGap:
+    """Frames that will never come."""
+
+    num_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeAudio:
+    """The next bytes of a file or recording in the container `kind`; what is in them comes back as `on_decoded`."""
+
+    kind: ContainerEncoding
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FinishDecoding:
+    """No more bytes: what is left comes back as `on_decoded`, then `on_decoded_end`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +83,29 @@ class CancelRecognition:
 
 @dataclass(frozen=True, slots=True)
 class RecordStart:
+    """`options`: of a reliable session, so that another web process can go on with it."""
+
     model: str
     language: str
     metadata: dict[str, str | int | float | bool | None]
+    options: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFinal:
-    """Comes right before the `Send` of the same final: stored before it is announced."""
+    """Comes right before the `Send` of the same final: stored before it is announced, together with how far it settles."""
 
     final: FinalResult
+    checkpoint: link.Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCheckpoint:
+    """How far a reliable session is settled, between finals, and what it was configured to be."""
+
+    checkpoint: link.Checkpoint
+    gaps: tuple[Gap, ...]
+    options: Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +114,12 @@ class RecordEnd:
 
     status: str
     error_code: str
-    received_ms: int
-    transcribed_ms: int
-    silence_ms: int
-    gap_ms: int
+    account: Account
+    gaps: tuple[Gap, ...]
     latency: dict[str, float]
 
 
-Action = (
-    Send
-    | Close
-    | OpenRecognition
-    | SendAudio
-    | ConfigureRecognition
-    | FinalizeRecognition
-    | EndRecognition
-    | CancelRecognition
-    | RecordStart
-    | RecordFinal
-    | RecordEnd
-)
+RecordAction = RecordStart | RecordFinal | RecordCheckpoint | RecordEnd
+RecognitionAction = SendAudio | SendGap | ConfigureRecognition | FinalizeRecognition | EndRecognition | CancelRecognition
+DecodingAction = DecodeAudio | FinishDecoding
+Action = Send | Close | OpenRecognition | RecognitionAction | DecodingAction | RecordAction

@@ -1,4 +1,4 @@
-"""The /stream consumer: authenticate, accept, feed the session, carry out what it says.
+"""The /stream consumer: one socket. It authenticates, accepts, and hands what comes to its stream.
 
 Channels' routing, scope, authentication and origin check stand before it; the receive loop is our own, because Channels'
 dispatch costs a task for every frame. No query and no channel layer on the audio path. One task writes to the socket.
@@ -7,249 +7,181 @@ dispatch costs a task for every frame. No query and no channel layer on the audi
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.conf import settings
-from msgspec import to_builtins
 
-from inference.client import StreamHandle
-from inference.messages import ConfigureStream
-from transcription import services
-from transcription.access import Listener, listener_of_scope
-from transcription.actions import (
-    Action,
-    CancelRecognition,
-    Close,
-    ConfigureRecognition,
-    EndRecognition,
-    FinalizeRecognition,
-    OpenRecognition,
-    RecordEnd,
-    RecordFinal,
-    RecordStart,
-    Send,
-    SendAudio,
-)
-from transcription.origins import refuse
-from transcription.protocol import CloseCode, PartialResult, serialise
-from transcription.recognizer import current_client
-from transcription.recorder import ANNOUNCE_PATIENCE_S, current_recorder, wait_stored
-from transcription.session import (
-    WINDOW_MS,
-    Phase,
-    StreamSession,
-)
+from transcription.access import Listener
+from transcription.actions import Close, Send
+from transcription.caretaking import ensure_caretaker
+from transcription.door import Admission, authenticate, draining, leave
+from transcription.draining import current_drain
+from transcription.limits import ByteBudget
+from transcription.live import LiveStream
+from transcription.outbox import Outbox, SendEvent
+from transcription.parsing import ProtocolError, parse
+from transcription.protocol import CloseCode, Resume, SessionError
+from transcription.refusals import Refusal, refuse
+from transcription.resuming import StorageAwayError, find_session
+from transcription.session import Phase
+from transcription.warden import Loss, current_warden
 
 logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-SendEvent = Callable[[dict[str, Any]], Awaitable[None]]
 
-MAX_UNSENT: Final = 1000
-"""Messages that a client may leave unread; a fast talker makes 6 a second, so this is minutes."""
-AFTERMATH_S: Final = 60.0
-"""How long the last words of a client that went away may take."""
-STORE_PATIENCE_S: Final = 10.0
-"""How long a socket that is over waits for the database; a server that stops gives it 25 s in all."""
+FAREWELL_S: Final = 2.0
+"""How long a last message has to get out."""
 
 
 class StreamConsumer:
     """One socket."""
 
-    def __init__(self, scope: Scope, send: SendEvent, listener: Listener) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, receive: Receive, send: SendEvent, listener: Listener) -> None:
         self.listener = listener
-        self.client = current_client()
-        self.recorder = current_recorder()
-        self.session_id = uuid.uuid4()
-        self.session = StreamSession(
-            str(self.session_id),
-            settings.HARK_DEFAULT_LANGUAGE,
-            time.monotonic,
-            lambda: self.client.status.models,
-        )
-        self.handle: StreamHandle | None = None
-        self.is_over = asyncio.Event()
+        self.client_name = _header(scope, b"user-agent")
+        self.outbox = Outbox(send)
+        self.stream: LiveStream | None = None
+        self._receive = receive
         self._send = send
-        self._stored: asyncio.Future[None] | None = None
-        self._last_stored: asyncio.Future[None] | None = None
-        self._outgoing: asyncio.Queue[tuple[Send | Close, asyncio.Future[None] | None]] = asyncio.Queue(MAX_UNSENT)
+        self._budget = ByteBudget(settings.HARK_MAX_BYTES_PER_S, time.monotonic)
 
     @classmethod
     async def asgi(cls, scope: Scope, receive: Receive, send: SendEvent) -> None:
         """The ASGI application for a WebSocket scope that has passed Channels' middleware."""
-        listener = listener_of_scope(scope)
-        if not listener.is_known:
-            await refuse(receive, send, CloseCode.NOT_AUTHENTICATED)
-            return
-        event = await receive()
-        assert event["type"] == "websocket.connect"
-        await send({"type": "websocket.accept"})
-        await cls(scope, send, listener).run(receive)
-
-    async def run(self, receive: Receive) -> None:
-        """Until the socket is closed and the last word is stored."""
-        writer = asyncio.create_task(self._write())
-        farewell_s = 2 * ANNOUNCE_PATIENCE_S
         try:
-            await self._read(receive)
-            farewell_s = 0.0  # nobody is left to read a last message
-            self.perform(self.session.on_disconnect())
-            if self.session.phase is not Phase.OVER:
-                await asyncio.wait_for(self.is_over.wait(), AFTERMATH_S)
-        except TimeoutError:
-            logger.warning("session %s: the last words did not come", self.session_id)
-            self.perform(self.session.on_crash())
-        except Exception:
-            logger.exception("session %s failed", self.session_id)
-            self.perform(self.session.on_crash())
+            if current_drain.has_begun:
+                raise draining()
+            admission = await authenticate(scope)
+        except Refusal as refusal:
+            await refuse(scope, receive, send, refusal)
+            return
+        try:
+            await cls(scope, receive, send, admission.listener).serve(admission)
         finally:
-            await self._let_finish(writer, farewell_s)
+            await leave(admission)
 
-    async def _let_finish(self, writer: "asyncio.Task[None]", farewell_s: float) -> None:
-        """Give a terminal message its way out and the last words their way into the database.
+    async def serve(self, admission: Admission) -> None:
+        """Accept, and look after what let them in for as long as they are here."""
+        event = await self._receive()
+        if event["type"] != "websocket.connect":
+            return
+        await self._send({"type": "websocket.accept", "subprotocol": admission.subprotocol})
+        ensure_caretaker()
+        watch = current_warden().watch(admission, self.on_loss, self.received_ms)
+        try:
+            await self.run()
+        finally:
+            current_warden().unwatch(watch)
 
-        A server that stops waits for its sockets and for nothing else: what is not stored now is lost.
-        """
-        await asyncio.wait([writer], timeout=farewell_s)
-        writer.cancel()
-        if self.handle is not None:
-            self.handle.cancel()
-        if self._last_stored is not None:
-            await wait_stored(self._last_stored, STORE_PATIENCE_S)
+    def on_loss(self, loss: Loss) -> None:
+        """From the warden: what let the client in is no longer valid."""
+        if self.stream is not None:
+            self.stream.refuse(loss.code, loss.message)
+        else:
+            self.outbox.put(Close(CloseCode.POLICY, loss.code))
 
-    async def _read(self, receive: Receive) -> None:
-        """Feed the session what comes; while recognition is far behind, let the socket's own flow control hold the client."""
-        timeout_s: int | None = settings.HARK_IDLE_TIMEOUT_S
-        while True:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    event = await receive()
-            except TimeoutError:
-                self.perform(self.session.on_idle(settings.HARK_IDLE_TIMEOUT_S))
-                timeout_s = None  # what is left to come is the disconnect
-                continue
+    def received_ms(self) -> int:
+        return self.stream.session.received_ms if self.stream is not None else 0
+
+    async def run(self) -> None:
+        """Until the socket is closed, and, where nobody can come back, until the last word is stored."""
+        farewell_s = FAREWELL_S
+        try:
+            await self._serve()
+            farewell_s = 0.0  # nobody is left to read a last message
+        except Exception:
+            logger.exception("session %s failed", self.stream and self.stream.session_id)
+            if self.stream is not None:
+                self.stream.crash()
+        finally:
+            await self._leave(farewell_s)
+
+    async def _serve(self) -> None:
+        """Hand on what comes, until the client is gone."""
+        stream = self.stream = await self._first()
+        while stream is not None:
+            event = await self._receive()
             if event["type"] == "websocket.disconnect":
                 return
-            payload = event.get("bytes")
-            self.perform(self.session.on_audio(payload) if payload is not None else self.session.on_text(event["text"]))
-            if self.handle is not None:
-                await self.handle.wait_for_room(WINDOW_MS)
+            self._hand_on(stream, event)
+            if wait_s := self._budget.spend(len(event.get("bytes") or event.get("text") or ())):
+                await asyncio.sleep(wait_s)  # unread, so that TCP holds the client back
+            if not stream.has_room:
+                await stream.wait_for_room()
 
-    async def _write(self) -> None:
-        """One message after the other; a final is stored before it is announced."""
-        while True:
-            item, stored = await self._outgoing.get()
-            if stored is not None and not stored.done():
-                await wait_stored(stored, ANNOUNCE_PATIENCE_S)
-            try:
-                if isinstance(item, Close):
-                    await self._send({"type": "websocket.close", "code": int(item.code), "reason": item.reason})
-                    return
-                await self._send({"type": "websocket.send", "text": serialise(item.message)})
-            except (OSError, RuntimeError):
-                return  # the client is gone; what it said is stored all the same
+    async def _first(self) -> LiveStream | None:
+        """The stream that the first message opens or comes back to; None: the client is gone, or there is no such stream."""
+        stream = LiveStream(self.listener, self.client_name)
+        stream.attach(self.outbox)
+        self.stream = stream
+        event = await self._receive()
+        if event["type"] == "websocket.disconnect":
+            return None
+        resume = _resume_in(event)
+        if resume is None:
+            self._hand_on(stream, event)
+            return stream
+        stream.detach(self.outbox)
+        self.stream = None
+        return await self._resumed(resume)
 
-    def perform(self, actions: list[Action]) -> None:
-        """Carry out `actions` in order."""
-        for action in actions:
-            match action:
-                case Send() | Close():
-                    self._queue(action)
-                case RecordStart() | RecordFinal() | RecordEnd():
-                    self._stored = self._last_stored = self.recorder.put(self._entry(action))
-                case OpenRecognition(options=options):
-                    self.handle = self.client.open_stream(options, self._on_events)
-                case _:
-                    self._tell_recognition(action)
-        if self.session.phase is Phase.OVER:
-            self.is_over.set()
+    def _hand_on(self, stream: LiveStream, event: dict[str, Any]) -> None:
+        payload = event.get("bytes")
+        if payload is not None:
+            stream.on_audio(self.outbox, payload)
+        else:
+            stream.on_text(self.outbox, event["text"])
 
-    def _on_events(self, events: Any) -> None:
-        """From the link. A fault here must not reach the other streams of the link."""
+    async def _resumed(self, resume: Resume) -> LiveStream | None:
         try:
-            self.perform(self.session.on_events(events))
-        except Exception:
-            logger.exception("session %s failed on a result", self.session_id)
-            self.perform(self.session.on_crash())
+            stream = await find_session(self.listener, self.client_name, resume)
+        except StorageAwayError:
+            sentence = "The database does not answer, so the session cannot be looked for. Try again in a moment."
+            await self._say_no("storage_unavailable", sentence, CloseCode.FULL, retry_after_s=2)
+            return None
+        if stream is None:
+            sentence = "There is no session to resume with this identifier and token, or it was given up. Start a new one."
+            await self._say_no("unknown_session", sentence, CloseCode.UNKNOWN_SESSION)
+            return None
+        stream.resume(self.outbox, resume)
+        return stream
 
-    def _queue(self, item: Send | Close) -> None:
-        """A client that does not read loses partials first, and is cut off when finals pile up too."""
-        stored, self._stored = self._stored, None
-        if self._outgoing.full():
-            if isinstance(item, Send) and isinstance(item.message, PartialResult):
-                return
-            logger.warning("session %s: the client does not read; closing", self.session_id)
-            while not self._outgoing.empty():
-                self._outgoing.get_nowait()
-            item = Close(CloseCode.POLICY, "slow_client")
-        self._outgoing.put_nowait((item, stored))
+    async def _say_no(self, code: str, message: str, close: CloseCode, *, retry_after_s: int | None = None) -> None:
+        error = SessionError(code=code, message=message, retryable=retry_after_s is not None, retry_after_s=retry_after_s)
+        self.outbox.put(Send(error))
+        self.outbox.put(Close(close, code))
+        await self.outbox.close(FAREWELL_S)
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
 
-    def _tell_recognition(self, action: Action) -> None:
-        handle = self.handle
-        assert handle is not None
-        match action:
-            case SendAudio(payload=payload):
-                handle.send_audio(payload)
-            case FinalizeRecognition():
-                handle.finalize()
-            case EndRecognition():
-                handle.end()
-            case CancelRecognition():
-                handle.cancel()
-            case ConfigureRecognition():
-                handle.configure(
-                    ConfigureStream(
-                        stream=handle.number,
-                        languages=action.languages,
-                        hotwords=action.hotwords,
-                        endpoint_ms=action.endpoint_ms,
-                        max_segment_ms=action.max_segment_ms,
-                        interim=action.interim,
-                    )
-                )
+    async def _leave(self, farewell_s: float) -> None:
+        """Give a terminal message its way out and the last words their way into the database.
 
-    def _entry(self, action: RecordStart | RecordFinal | RecordEnd) -> services.Entry:
-        now = datetime.now(UTC)
-        match action:
-            case RecordStart():
-                return services.SessionStarted(
-                    session_id=self.session_id,
-                    owner_id=self.listener.user_id,
-                    client=_header(self.scope, b"user-agent"),
-                    model=action.model,
-                    language=action.language,
-                    started_at=now,
-                    metadata=dict(action.metadata),
-                )
-            case RecordFinal(final=final):
-                return services.SegmentFinished(
-                    session_id=self.session_id,
-                    number=final.segment,
-                    text=final.text,
-                    start_ms=final.start_ms,
-                    end_ms=final.end_ms,
-                    confidence=final.confidence,
-                    language=final.language,
-                    model=final.model,
-                    words=to_builtins(final.words),
-                )
-            case RecordEnd():
-                return services.SessionFinished(
-                    session_id=self.session_id,
-                    status=action.status,
-                    ended_at=now,
-                    received_ms=action.received_ms,
-                    transcribed_ms=action.transcribed_ms,
-                    silence_ms=action.silence_ms,
-                    gap_ms=action.gap_ms,
-                    error_code=action.error_code,
-                    latency=action.latency,
-                )
+        A server that stops waits for its sockets and for nothing else: what is not stored by then is lost.
+        """
+        stream = self.stream
+        if stream is not None:
+            stream.detach(self.outbox)
+        await self.outbox.close(farewell_s)
+        if stream is None or stream.session.can_resume:
+            return
+        if stream.session.phase is not Phase.OVER:
+            await stream.finished.wait()  # its caretaker sees to it that this comes
+        await stream.stored()
+
+
+def _resume_in(event: dict[str, Any]) -> Resume | None:
+    """The `resume` that a first message is; whatever else it is, the session says what is wrong with it."""
+    if event.get("text") is None:
+        return None
+    try:
+        message = parse(event["text"]).message
+    except ProtocolError:
+        return None
+    return message if isinstance(message, Resume) else None
 
 
 def _header(scope: Scope, name: bytes) -> str:

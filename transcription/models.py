@@ -7,6 +7,7 @@ from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
@@ -14,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from transcription.access import Listener
+from transcription.access import Listener, Scope
 from transcription.exports import Transcript, TranscriptSegment, TranscriptWord
 
 if TYPE_CHECKING:
@@ -70,6 +71,84 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.annotate(num_segments=Coalesce(models.Subquery(counted), 0))
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def living(self) -> "ApiKeyQuerySet":
+        """Keys that open something: not revoked, not expired, of an active user."""
+        in_time = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return self.filter(in_time, revoked_at=None, owner__is_active=True)
+
+
+class ApiKey(models.Model):
+    """A program's credential; its text is shown once and never stored. `prefix` is the public part that finds it."""
+
+    SCOPES = (
+        (Scope.STREAM.value, _("stream")),
+        (Scope.READ.value, _("read transcripts")),
+        (Scope.DELETE.value, _("delete transcripts")),
+    )
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("owner"))
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("prefix"), max_length=8, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    scopes = ArrayField(models.CharField(max_length=32, choices=SCOPES), verbose_name=_("scopes"))
+    max_streams = models.PositiveIntegerField(_("sockets at a time"), null=True, blank=True)
+    max_audio_s_per_day = models.PositiveIntegerField(_("audio a day (s)"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (hark_{self.prefix}_…)"
+
+    @property
+    def is_usable(self) -> bool:
+        """Neither revoked nor expired. Its owner may still be disabled."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class StreamTicket(models.Model):
+    """One handshake of a browser page, which cannot send headers. The row goes when the ticket is spent."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    key = models.ForeignKey(ApiKey, models.CASCADE, null=True, related_name="+")
+    session_key = models.CharField(max_length=40, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("stream ticket")
+        verbose_name_plural = _("stream tickets")
+
+    def __str__(self) -> str:
+        return f"ticket until {self.expires_at:%H:%M:%S}"
+
+
+class SocketLease(models.Model):
+    """A socket that counts against limits, in whichever web process; renewed while it is open, and else soon forgotten."""
+
+    id = models.UUIDField(primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    key = models.ForeignKey(ApiKey, models.CASCADE, null=True, related_name="+")
+    address = models.CharField(max_length=64, blank=True, db_index=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("socket lease")
+        verbose_name_plural = _("socket leases")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class Session(models.Model):
     """The stored record of one stream."""
 
@@ -83,6 +162,7 @@ class Session(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
+    key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API key"))
     client = models.CharField(_("client"), max_length=200, blank=True)
     model = models.CharField(_("model"), max_length=100, blank=True)
     language = models.CharField(_("language"), max_length=100, blank=True)
@@ -95,6 +175,7 @@ class Session(models.Model):
     transcribed_ms = models.PositiveBigIntegerField(_("transcribed (ms)"), default=0)
     silence_ms = models.PositiveBigIntegerField(_("silence (ms)"), default=0)
     gap_ms = models.PositiveBigIntegerField(_("gap (ms)"), default=0)
+    gaps = models.JSONField(_("gaps"), default=list, blank=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     latency = models.JSONField(_("latency"), default=dict, blank=True)
 
@@ -140,6 +221,33 @@ class Session(models.Model):
             gap_ms=self.gap_ms,
             segments=tuple(segment.as_transcript() for segment in self.segments.all()),
         )
+
+
+class ResumePoint(models.Model):
+    """Where another web process may go on with a reliable session, and the right to.
+
+    `epoch` counts the processes that had it. Whoever takes the session over raises it, and what the former one still writes
+    is refused: two processes never write one session.
+    """
+
+    session = models.OneToOneField(
+        Session, models.CASCADE, primary_key=True, related_name="resume_point", verbose_name=_("session")
+    )
+    token_hash = models.CharField(max_length=64)
+    epoch = models.PositiveIntegerField(default=0)
+    options = models.JSONField()
+    transcribed_samples = models.PositiveBigIntegerField(default=0)
+    silence_samples = models.PositiveBigIntegerField(default=0)
+    gap_samples = models.PositiveBigIntegerField(default=0)
+    next_segment = models.PositiveBigIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        verbose_name = _("resume point")
+        verbose_name_plural = _("resume points")
+
+    def __str__(self) -> str:
+        return f"{self.session_id}@{self.epoch}"
 
 
 class Segment(models.Model):

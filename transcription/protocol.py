@@ -1,11 +1,9 @@
-"""Messages of the native WebSocket protocol at /stream: their shapes, limits, codes, and JSON in both directions.
+"""Messages of the native WebSocket protocol at /stream: their shapes, limits and codes, and how they are written as JSON.
 
 Pure data: nothing here knows Django, sockets or the database. docs/protocol.md describes the same messages in prose and
-docs/protocol.schema.json is generated from these classes.
+docs/protocol.schema.json is generated from these classes. Reading a client's text is in `transcription.parsing`.
 """
 
-from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import IntEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -18,13 +16,14 @@ MIN_SAMPLE_RATE_HZ = 8_000
 MAX_SAMPLE_RATE_HZ = 48_000
 HEARTBEAT_S = 30
 
-MAX_JSON_DEPTH = 16
-MAX_UNKNOWN_NAMED = 5
-MAX_HINT_CHARS = 64
+MAX_OFFSET = 2**53 - 1  # a whole number that JavaScript can hold; at 48 kHz that is six thousand years
 ShortText = Annotated[str, Meta(max_length=256)]
 LanguageTag = Annotated[str, Meta(min_length=2, max_length=16)]
 EndpointMs = Annotated[int, Meta(ge=100, le=5_000)]
 MaxSegmentS = Annotated[float, Meta(ge=3, le=29)]
+SampleOffset = Annotated[int, Meta(ge=0, le=MAX_OFFSET)]
+RawEncoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+ContainerEncoding = Literal["wav", "webm", "ogg", "flac", "mp3", "mp4"]
 Hotwords = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=100)]
 
 
@@ -50,11 +49,12 @@ class ClientMessage(Struct, frozen=True, tag_field="type", kw_only=True):
 class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     """Opens the session. Every field is optional; the defaults are those of a client that sends only audio.
 
-    `language` is "auto", one tag, or the list of tags that may be detected. `endpoint_ms` is the silence that ends a
-    segment.
+    `encoding` None: pcm_s16le, unless the first bytes are those of a file. `language` is "auto", one tag, or the list of tags
+    that may be detected. `endpoint_ms` is the silence that ends a segment. `reliable`: frames carry their sample offset, and
+    the session can be resumed.
     """
 
-    encoding: Literal["pcm_s16le", "pcm_f32le"] = "pcm_s16le"
+    encoding: RawEncoding | ContainerEncoding | None = None
     sample_rate: Annotated[int, Meta(ge=MIN_SAMPLE_RATE_HZ, le=MAX_SAMPLE_RATE_HZ)] = 16_000
     channels: Annotated[int, Meta(ge=1, le=2)] = 1
     language: LanguageTag | Annotated[list[LanguageTag], Meta(min_length=1, max_length=100)] | None = None
@@ -70,6 +70,18 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     metadata: Annotated[
         dict[ShortText, Annotated[str, Meta(max_length=1024)] | int | float | bool | None], Meta(max_length=32)
     ] = {}
+
+
+class Resume(ClientMessage, frozen=True, tag="resume", kw_only=True):
+    """Goes on with a reliable session over a new socket; takes the place of `start`.
+
+    `next_segment`: number of the first final that the client lacks. `oldest`: the first sample that it can still send.
+    """
+
+    session: Annotated[str, Meta(max_length=64)]
+    token: Annotated[str, Meta(max_length=128)]
+    next_segment: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+    oldest: SampleOffset | None = None
 
 
 class Configure(ClientMessage, frozen=True, tag="configure", kw_only=True):
@@ -94,7 +106,12 @@ class Ping(ClientMessage, frozen=True, tag="ping", kw_only=True):
 
 
 class End(ClientMessage, frozen=True, tag="end", kw_only=True):
-    """No more audio: every final is sent, then `done`, then close 1000."""
+    """No more audio: every final is sent, then `done`, then close 1000.
+
+    `samples`: how many were sent in all, so that a tail that got lost is noticed (reliable mode).
+    """
+
+    samples: SampleOffset | None = None
 
 
 class ServerMessage(Struct, frozen=True, tag_field="type", kw_only=True, omit_defaults=False):
@@ -111,6 +128,37 @@ class Ready(ServerMessage, frozen=True, tag="ready", kw_only=True):
     sample_rate: int
     window_ms: int
     heartbeat_s: int = HEARTBEAT_S
+
+
+class Resumed(ServerMessage, frozen=True, tag="resumed", kw_only=True):
+    """The session goes on over this socket. `offset`: the sample that is wanted next. What was missed follows."""
+
+    session: str
+    offset: int
+    model: str
+    language: str
+    sample_rate: int
+    window_ms: int
+    credit_ms: int
+    heartbeat_s: int = HEARTBEAT_S
+
+
+class Ack(ServerMessage, frozen=True, tag="ack", kw_only=True):
+    """Reliable mode: every sample before `received` has come; those before `settled` will never be asked for again.
+
+    `credit_ms`: how much more audio may be sent now.
+    """
+
+    received: int
+    settled: int
+    credit_ms: int
+
+
+class Nack(ServerMessage, frozen=True, tag="nack", kw_only=True, rename={"from_sample": "from", "to_sample": "to"}):
+    """Reliable mode: the samples [from, to) did not come; send them again."""
+
+    from_sample: int
+    to_sample: int
 
 
 class SpeechStarted(ServerMessage, frozen=True, tag="speech_started", kw_only=True):
@@ -170,6 +218,16 @@ class Gap(ServerMessage, frozen=True, tag="gap", kw_only=True):
     reason: str
 
 
+class GoingAway(ServerMessage, frozen=True, tag="going_away", kw_only=True):
+    """This server process stops. A reliable session is closed and waits `resume_within_s` for its `resume`, here or at another
+    process; a plain one is brought to its end within `closes_in_s`.
+    """
+
+    reason: str
+    resume_within_s: int | None
+    closes_in_s: int
+
+
 class SessionWarning(ServerMessage, frozen=True, tag="warning", kw_only=True):
     """Something came that was ignored or mended; the session goes on."""
 
@@ -179,11 +237,12 @@ class SessionWarning(ServerMessage, frozen=True, tag="warning", kw_only=True):
 
 
 class SessionError(ServerMessage, frozen=True, tag="error", kw_only=True):
-    """The session is over. Terminal: nothing follows but the close."""
+    """The session is over. Terminal: nothing follows but the close. `retry_after_s`: when to try again, if that may help."""
 
     code: str
     message: str
     retryable: bool
+    retry_after_s: int | None = None
 
 
 class Done(ServerMessage, frozen=True, tag="done", kw_only=True):
@@ -198,126 +257,13 @@ class Done(ServerMessage, frozen=True, tag="done", kw_only=True):
     complete: bool
 
 
-CLIENT_MESSAGES: tuple[type[ClientMessage], ...] = (Start, Configure, Finalize, Ping, End)
+CLIENT_MESSAGES: tuple[type[ClientMessage], ...] = (Start, Resume, Configure, Finalize, Ping, End)
 SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
-    Ready, SpeechStarted, SpeechEnded, PartialResult, FinalResult, Pong, Lag, Gap, SessionWarning, SessionError, Done,
+    Ready, Resumed, Ack, Nack, SpeechStarted, SpeechEnded, PartialResult, FinalResult, Pong, Lag, Gap, GoingAway,
+    SessionWarning, SessionError, Done,
 )  # fmt: skip
 
-
-class ProtocolError(Exception):
-    """What a client sent cannot be used. `code` is stable; `message` says what came, what was expected, what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A client's message, and a sentence for each option in it that nobody knows."""
-
-    message: ClientMessage
-    unknown: tuple[str, ...]
-
-
-_BY_TYPE: Final = {str(kind.__struct_config__.tag): kind for kind in CLIENT_MESSAGES}
 _encoder: Final = msgspec.json.Encoder()
-
-
-def parse(text: str) -> Parsed:
-    """Read one text message from a client.
-
-    Raises:
-        ProtocolError: message_too_long, invalid_json, invalid_message or unknown_message.
-    """
-    if len(text) > MAX_TEXT_CHARS:
-        raise ProtocolError(
-            "message_too_long", f"A text message of {len(text)} characters came; at most {MAX_TEXT_CHARS} are allowed."
-        )
-    fields = _fields(text)
-    kind = _BY_TYPE.get(fields.get("type", ""))  # a type that is no string is no key either
-    if kind is None:
-        expected = ", ".join(_BY_TYPE)
-        raise ProtocolError(
-            "unknown_message", f"A message of type {_shown(fields.get('type'))} came; expected one of {expected}."
-        )
-    try:
-        message = msgspec.convert(fields, kind)
-    except msgspec.ValidationError as err:
-        raise _refusal(str(err), fields) from err
-    return Parsed(message, tuple(_unknown(kind, fields)))
-
-
-_FIELD_CODES: Final = {
-    "encoding": ("unsupported_encoding", "pcm_s16le or pcm_f32le"),
-    "sample_rate": ("unsupported_sample_rate", f"a whole number from {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ}"),
-    "channels": ("unsupported_channels", "1 or 2"),
-}
-
-
-def _refusal(reason: str, fields: dict[str, Any]) -> ProtocolError:
-    """What is wrong with which field, and what its value was."""
-    path = reason.rpartition("$.")[2] if "$." in reason else ""
-    name = path.split(".")[0].split("[")[0].rstrip("`")
-    if name not in fields:
-        return ProtocolError("invalid_message", f"The {fields['type']} message cannot be used: {reason}.")
-    code, expected = _FIELD_CODES.get(name, ("invalid_option", reason[:1].lower() + reason[1:].split(" - at ")[0]))
-    return ProtocolError(
-        code, f"{name} is {_shown(fields[name])}; {expected if 'xpected' in expected else 'expected ' + expected}."
-    )
-
-
-def _fields(text: str) -> dict[str, Any]:
-    if _depth(text) > MAX_JSON_DEPTH:
-        raise ProtocolError("invalid_json", f"The message is nested deeper than {MAX_JSON_DEPTH} levels. Send flat JSON objects.")
-    try:
-        fields = msgspec.json.decode(text)
-    except msgspec.DecodeError as err:
-        raise ProtocolError(
-            "invalid_json", f"A text message came that is not JSON ({err}). Send audio as binary frames."
-        ) from err
-    if not isinstance(fields, dict):
-        raise ProtocolError("invalid_message", f"A JSON {type(fields).__name__} came; expected an object with a type.")
-    if not isinstance(fields.get("type"), str):
-        raise ProtocolError(
-            "invalid_message", f"The message has type {_shown(fields.get('type'))}; expected one of {', '.join(_BY_TYPE)}."
-        )
-    return fields
-
-
-def _depth(text: str) -> int:
-    """How deep brackets nest; those inside strings count too, which only makes the limit stricter."""
-    depth = deepest = 0
-    for character in text:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
-
-
-def _shown(value: object) -> str:
-    """`value` short enough for a message."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _unknown(kind: type[ClientMessage], fields: dict[str, Any]) -> list[str]:
-    """A sentence for each unknown option; beyond MAX_UNKNOWN_NAMED they are only counted: looking for near names is slow."""
-    known = [*kind.__struct_fields__, "type"]
-    unknown = [name for name in fields if name not in known]
-    sentences = [
-        f"The option {_shown(name)} is unknown and was ignored. {_hint(name, known)}" for name in unknown[:MAX_UNKNOWN_NAMED]
-    ]
-    num_more = len(unknown) - len(sentences)
-    return [*sentences, f"{num_more} more unknown options were ignored."] if num_more else sentences
-
-
-def _hint(name: str, known: list[str]) -> str:
-    close = get_close_matches(name[:MAX_HINT_CHARS], known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known options: {', '.join(sorted(known))}."
 
 
 def serialise(message: ServerMessage | ClientMessage) -> str:

@@ -8,9 +8,11 @@ without harm, so nothing is stored twice.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -19,6 +21,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from transcription import services
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
+P = ParamSpec("P")
 
 MAX_BATCH: Final = 200
 FIRST_RETRY_S: Final = 0.2
@@ -55,6 +59,22 @@ class Recorder:
         self._waiting.append((entry, stored))
         self._has_work.set()
         return stored
+
+    def keep_alive(self, session_id: UUID) -> None:
+        """The session, begun elsewhere, is spoken here now."""
+        self.live.add(session_id)
+
+    def let_go(self, session_id: UUID) -> None:
+        """The session is not spoken here any more, and is not over."""
+        self.live.discard(session_id)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the database something on the recorder's thread, over its one connection.
+
+        Raises:
+            DatabaseError, InterfaceError: it does not answer.
+        """
+        return await self._loop.run_in_executor(self._thread, partial(_on_fresh_connection, partial(work, *args, **kwargs)))
 
     async def flush(self, patience_s: float) -> bool:
         """Wait until everything queued so far is stored; False if it took longer than `patience_s`."""
@@ -109,6 +129,11 @@ class Recorder:
             if self.live:
                 with suppress(DatabaseError, InterfaceError):
                     await self._loop.run_in_executor(self._thread, services.touch_sessions, list(self.live))
+
+
+def _on_fresh_connection(work: Callable[[], T]) -> T:
+    close_old_connections()
+    return work()
 
 
 def _store_all(entries: list[services.Entry]) -> None:

@@ -13,13 +13,16 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from transcription.models import Segment, Session
+from transcription.models import ApiKey, Segment, Session
+from transcription.resumption import Hold, ResumeRight, advance, grant
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
+    """`right`: of a reliable session. `key_id`: of the API key that it was opened with."""
+
     session_id: UUID
     owner_id: int | None
     client: str
@@ -27,11 +30,13 @@ class SessionStarted:
     language: str
     started_at: datetime
     metadata: dict[str, Any] = field(default_factory=dict)
+    right: ResumeRight | None = None
+    key_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFinished:
-    """`words`: a list of {text, start_ms, end_ms, confidence}."""
+    """`words`: a list of {text, start_ms, end_ms, confidence}. `hold`: of a session that another process may take over."""
 
     session_id: UUID
     number: int
@@ -42,6 +47,17 @@ class SegmentFinished:
     language: str
     model: str
     words: list[dict[str, Any]]
+    hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReached:
+    """A reliable session is settled that far."""
+
+    session_id: UUID
+    hold: Hold
+    gaps: list[dict[str, Any]]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +73,11 @@ class SessionFinished:
     gap_ms: int
     error_code: str = ""
     latency: dict[str, float] = field(default_factory=dict)
+    gaps: list[dict[str, Any]] = field(default_factory=list)
+    hold: Hold | None = None
 
 
-Entry = SessionStarted | SegmentFinished | SessionFinished
+Entry = SessionStarted | SegmentFinished | CheckpointReached | SessionFinished
 
 
 ABANDONED = "abandoned"
@@ -95,6 +113,7 @@ def start_session(entry: SessionStarted) -> None:
     session = Session(
         id=entry.session_id,
         owner_id=entry.owner_id,
+        key=ApiKey.objects.filter(pk=entry.key_id).first() if entry.key_id is not None else None,
         client=storable(entry.client)[:200],
         model=storable(entry.model)[:100],
         language=storable(entry.language)[:100],
@@ -102,6 +121,8 @@ def start_session(entry: SessionStarted) -> None:
         metadata=storable(entry.metadata),
     )
     Session.objects.bulk_create([session], ignore_conflicts=True)
+    if entry.right is not None:
+        grant(entry.session_id, entry.right)
 
 
 @transaction.atomic
@@ -111,6 +132,9 @@ def append_segment(entry: SegmentFinished) -> None:
     A final of a session that was deleted meanwhile is dropped: its owner wanted the words gone. Times that make no sense
     are mended: they are no reason to lose what was said.
     """
+    if entry.hold is not None and not advance(entry.session_id, entry.hold):
+        logger.warning("Final %d of session %s dropped: another process has the session.", entry.number, entry.session_id)
+        return
     if not touch_sessions([entry.session_id]):
         logger.warning("Final %d of session %s dropped: the session is not stored.", entry.number, entry.session_id)
         return
@@ -130,8 +154,17 @@ def append_segment(entry: SegmentFinished) -> None:
 
 
 @transaction.atomic
+def save_checkpoint(entry: CheckpointReached) -> None:
+    """Note how far a session is settled; nothing is changed if another process has it."""
+    if advance(entry.session_id, entry.hold, storable(entry.options)):
+        Session.objects.filter(pk=entry.session_id).update(gaps=storable(entry.gaps), last_seen_at=timezone.now())
+
+
+@transaction.atomic
 def finish_session(entry: SessionFinished) -> None:
     """Close a session with its accounting; one that was closed by its own stream already stays as it is."""
+    if entry.hold is not None and not advance(entry.session_id, entry.hold):
+        return
     open_ones = Session.objects.filter(Q(status=Session.Status.LIVE) | Q(error_code=ABANDONED), pk=entry.session_id)
     open_ones.update(
         status=entry.status,
@@ -141,6 +174,7 @@ def finish_session(entry: SessionFinished) -> None:
         transcribed_ms=entry.transcribed_ms,
         silence_ms=entry.silence_ms,
         gap_ms=entry.gap_ms,
+        gaps=storable(entry.gaps),
         error_code=entry.error_code[:64],
         latency=storable(entry.latency),
     )
@@ -155,6 +189,8 @@ def store(entries: Sequence[Entry]) -> None:
                     start_session(entry)
                 case SegmentFinished():
                     append_segment(entry)
+                case CheckpointReached():
+                    save_checkpoint(entry)
                 case SessionFinished():
                     finish_session(entry)
 

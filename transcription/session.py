@@ -1,80 +1,90 @@
 """One stream's conversation as a state machine: what came in, what is to be done. No socket, no Django, no clock of its own.
 
-The consumer feeds it (`on_text`, `on_audio`, `on_events`, `on_disconnect`, `on_idle`) and carries out the actions it
-returns, in order. A session sends exactly one terminal message, `done` or `error`, and nothing after it.
+Its stream feeds it (`on_text`, `on_audio`, `on_events`, `on_disconnect`, …) and carries out the actions it returns, in
+order. A session sends exactly one terminal message, `done` or `error`, and nothing after it. How audio comes in is in
+`intake`, how results go out in `results`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from inference import messages as link
-from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, to_ms
+from transcription.account import Account
 from transcription.actions import (
     Action,
     CancelRecognition,
     Close,
     ConfigureRecognition,
+    DecodeAudio,
     EndRecognition,
     FinalizeRecognition,
+    FinishDecoding,
     OpenRecognition,
+    RecordCheckpoint,
     RecordEnd,
-    RecordFinal,
     RecordStart,
     Send,
     SendAudio,
+    SendGap,
 )
-from transcription.latency import Latency
+from transcription.containers import sniff
+from transcription.intake import AudioFormat, Missing, Piece, PlainIntake, ReliableIntake
+from transcription.languages import language_complaint, language_tags
+from transcription.parsing import ProtocolError, parse
 from transcription.protocol import (
     MAX_FRAME_BYTES,
+    Ack,
     ClientMessage,
     CloseCode,
     Configure,
+    ContainerEncoding,
     Done,
+    End,
     Finalize,
     FinalResult,
-    Lag,
-    PartialResult,
+    Gap,
+    GoingAway,
+    Nack,
     Ping,
     Pong,
-    ProtocolError,
     Ready,
+    Resume,
+    Resumed,
     SessionError,
     SessionWarning,
-    SpeechEnded,
-    SpeechStarted,
     Start,
-    Word,
-    parse,
 )
+from transcription.results import Results
 
 WINDOW_MS: Final = 60_000
-LAG_MS: Final = 3_000
-LAG_EVERY_S: Final = 5.0
+ACK_EVERY_S: Final = 1.0
+CHECKPOINT_EVERY_SAMPLES: Final = 10 * 16_000
+"""A client keeps 30 s of audio; what another process asks it for must be among them."""
 MAX_BAD_MESSAGES: Final = 20
-ROUNDING_SAMPLES: Final = 32
-"""A resampler's output may differ from the exact length by a sample or two each time it is started."""
+PLAIN_CLOSES_IN_S: Final = 20
 
-CONTAINER_SIGNATURES: Final = {
-    b"RIFF": "a WAV file",
-    b"OggS": "an Ogg file",
-    b"fLaC": "a FLAC file",
-    b"\x1aE\xdf\xa3": "a WebM file",
-    b"ID3": "an MP3 file",
-}
-TRADITIONAL_CHINESE: Final = frozenset({"hant", "tw", "hk", "mo"})
+CONTAINERS: Final[frozenset[str]] = frozenset(get_args(ContainerEncoding))
+DECODED: Final = AudioFormat()
+"""What comes out of a container: 16-bit mono at 16 kHz."""
 CLOSE_CODES: Final = {
     "inference_unavailable": CloseCode.FULL,
     "server_full": CloseCode.FULL,
+    "server_draining": CloseCode.DRAINING,
     "recognition_failed": CloseCode.INTERNAL,
     "internal": CloseCode.INTERNAL,
     "frame_too_large": CloseCode.POLICY,
     "message_too_long": CloseCode.POLICY,
     "too_many_bad_messages": CloseCode.POLICY,
+    "slow_client": CloseCode.POLICY,
+    "session_too_long": CloseCode.POLICY,
+    "access_revoked": CloseCode.POLICY,
+    "quota_exhausted": CloseCode.POLICY,
     "idle_timeout": CloseCode.IDLE,
+    "unknown_session": CloseCode.UNKNOWN_SESSION,
 }
 
 
@@ -88,39 +98,75 @@ class Phase(Enum):
     OVER = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A reliable session as another process left it: its start, how far it is settled, and its last finals and gaps."""
+
+    start: Start
+    model: str
+    checkpoint: link.Checkpoint
+    finals: tuple[FinalResult, ...]
+    gaps: tuple[Gap, ...]
+    done: Done | None = None
+
+
 @dataclass(slots=True)
 class StreamSession:
     """Args:
     session_id: as stored. default_language: for a client that names none. clock: monotonic seconds.
-    models: those loaded now, asked again at each use.
+    models: those loaded now, asked again at each use. resume_token: the secret for coming back; resume_s: for how long.
     """
 
     session_id: str
     default_language: str
     clock: Callable[[], float]
     models: Callable[[], Sequence[link.ModelInfo]]
+    resume_token: str = ""
+    resume_s: int = 0
     phase: Phase = Phase.WAITING
     start: Start = field(default_factory=Start)
     languages: tuple[str, ...] = ()
     model: str = ""
+    language: str = ""
     checkpoint: link.Checkpoint = link.Checkpoint()
-    num_frames: int = 0
-    num_finals: int = 0
-    latency: Latency = field(default_factory=Latency)
-    _remainder: bytes = b""
-    _has_warned_of_odd_bytes: bool = False
+    container: ContainerEncoding | None = None
+    intake: PlainIntake | ReliableIntake = field(default_factory=lambda: PlainIntake(AudioFormat()))
+    results: Results = field(init=False)
+    _farewell: list[Action] = field(default_factory=list)
     _held: list[Configure] = field(default_factory=list)
+    _has_audio: bool = False
+    _has_warned_of_odd_bytes: bool = False
     _num_bad_messages: int = 0
-    _last_speech_ms: int = -1
-    _last_speech_end_ms: int = -1
-    _wants_words: bool = True
-    _lag_at_s: float = float("-inf")
+    _is_draining: bool = False
+    _stored: link.Checkpoint = link.Checkpoint()
+    _recorded_samples: int = 0
+    _acked_at_s: float = float("-inf")
+    _acked_credit_ms: int = WINDOW_MS
+
+    def __post_init__(self) -> None:
+        self.results = Results(self.clock)
+
+    @property
+    def is_reliable(self) -> bool:
+        return isinstance(self.intake, ReliableIntake)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether its client may come back over another socket: it has been told how, and the session is worth it."""
+        return (
+            self.is_reliable and self.resume_s > 0 and self.phase in {Phase.LIVE, Phase.ENDING, Phase.OVER} and bool(self.model)
+        )
+
+    @property
+    def received_ms(self) -> int:
+        """Audio that has come up to now."""
+        return self._account().received_ms
 
     # From the client
 
     def on_text(self, text: str) -> list[Action]:
         """A text message came."""
-        if self.phase in {Phase.ENDING, Phase.OVER}:
+        if self.phase is Phase.OVER or (self.phase is Phase.ENDING and not self._awaits_tail()):
             return []
         try:
             parsed = parse(text)
@@ -130,50 +176,133 @@ class StreamSession:
         return [*warnings, *self._on_message(parsed.message)]
 
     def _on_message(self, message: ClientMessage) -> list[Action]:
-        match message:
-            case Start():
-                return self._on_start(message)
-            case Configure():
-                return self._on_configure(message)
-            case Finalize():
-                return [*self._opened(), FinalizeRecognition()]
-            case Ping():
-                return [Send(Pong(id=message.id))]
-            case _:
-                return self._on_end()
+        if isinstance(message, Ping):
+            return [Send(Pong(id=message.id))]
+        if self.phase is Phase.ENDING:
+            return []
+        handlers: dict[type[ClientMessage], Callable[[Any], list[Action]]] = {
+            Start: self._on_start,
+            Resume: self._on_late_resume,
+            Configure: self._on_configure,
+            Finalize: lambda _message: [*self._opened(), FinalizeRecognition()],
+            End: self._on_end,
+        }
+        return handlers[type(message)](message)
 
     def on_audio(self, payload: bytes) -> list[Action]:
         """A binary frame came."""
-        if self.phase in {Phase.ENDING, Phase.OVER} or not payload:
+        if self.phase is Phase.OVER or not payload or (self.phase is Phase.ENDING and not self._awaits_tail()):
             return []
         if len(payload) > MAX_FRAME_BYTES:
             return self._fail(
                 "frame_too_large",
                 f"A frame of {len(payload)} bytes came; at most {MAX_FRAME_BYTES} are allowed. Send smaller frames.",
             )
-        actions = self._opened()
-        if self.num_frames == 0 and (name := _container(payload)) is not None:
-            return actions + self._fail(
-                "unsupported_encoding",
-                f"The audio begins like {name}; expected bare {self.start.encoding} samples. Decode it and send those.",
-            )
-        self.latency.heard_audio(self.clock())
-        return actions + self._take_samples(payload)
+        self.results.latency.heard_audio(self.clock())
+        if isinstance(self.intake, ReliableIntake):
+            return self._take_numbered(self.intake, payload)
+        opened = [] if self._has_audio else self._first_audio(payload)
+        self._has_audio = True
+        return [*opened, *self._take_plain(payload)]
+
+    def _take_plain(self, payload: bytes) -> list[Action]:
+        if self.phase is Phase.OVER or isinstance(self.intake, ReliableIntake):
+            return []
+        if self.container is not None:
+            return [DecodeAudio(self.container, payload)]
+        return self._take_samples(self.intake, payload)
+
+    def on_decoded(self, pcm: bytes) -> list[Action]:
+        """What the decoder made of a container: 16-bit mono at 16 kHz, whole samples."""
+        if self.phase is Phase.OVER or not pcm:
+            return []
+        assert isinstance(self.intake, PlainIntake)
+        return [SendAudio(self.intake.push(pcm))]
+
+    def on_decoded_end(self) -> list[Action]:
+        """The decoder has given all."""
+        return [] if self.phase is Phase.OVER else [EndRecognition()]
+
+    def on_undecodable(self, code: str, message: str) -> list[Action]:
+        """The container is damaged, or is none."""
+        return self._fail(code, message)
+
+    def on_tick(self) -> list[Action]:
+        """`next_tick_s` has come: ask again for what is missing, or give it up."""
+        if not isinstance(self.intake, ReliableIntake) or self.phase is Phase.OVER:
+            return []
+        now_s = self.clock()
+        lost = self._hand_on(self.intake.give_up_lost(now_s))
+        nacks: list[Action] = [Send(Nack(from_sample=start, to_sample=end)) for start, end in self.intake.nacks(now_s)]
+        return [*lost, *nacks, *self._ended_if_whole()]
+
+    @property
+    def next_tick_s(self) -> float | None:
+        """When `on_tick` wants to be called, on the clock."""
+        return self.intake.next_due_s if isinstance(self.intake, ReliableIntake) and self.phase is not Phase.OVER else None
 
     def on_disconnect(self) -> list[Action]:
-        """The client is gone: what it said is recognised and stored all the same."""
+        """The client is gone for good: what it said is recognised and stored all the same."""
         if self.phase is Phase.WAITING:
             self.phase = Phase.OVER
             return []
-        return self._on_end() if self.phase in {Phase.OPENING, Phase.LIVE} else []
+        if self._awaits_tail() or self.phase in {Phase.OPENING, Phase.LIVE}:
+            return self._end_now()
+        return []
+
+    def on_resume(self, resume: Resume) -> list[Action]:
+        """Its client is back over a new socket and goes on where it was."""
+        assert isinstance(self.intake, ReliableIntake)
+        now_s = self.clock()
+        lost: list[Action] = []
+        if self.phase is not Phase.OVER:
+            try:
+                lost = self._hand_on(self.intake.give_up_before(resume.oldest or 0, now_s))
+            except ProtocolError as err:
+                return self._fail(err.code, err.message)
+            self.intake.begin_again(now_s)
+        told: list[Action] = [Send(message) for message in self.results.missed_since(resume.next_segment)]
+        self._acked_at_s = now_s
+        return [*_without_sends(lost), Send(self._resumed()), *told, *self._farewell]
+
+    def on_silence_of_client(self) -> list[Action]:
+        """Its client has been away for as long as it keeps audio: what was said so far becomes final."""
+        return [FinalizeRecognition()] if self.phase is Phase.LIVE else []
 
     def on_idle(self, timeout_s: int) -> list[Action]:
         """Nothing came for `timeout_s`."""
         return self._fail("idle_timeout", f"Nothing came for {timeout_s} seconds. Send audio or a ping to keep a session open.")
 
+    def on_too_long(self, limit_s: int) -> list[Action]:
+        """The session has lasted as long as one may."""
+        return self._fail("session_too_long", f"The session has lasted {limit_s} seconds, the longest allowed. Start a new one.")
+
+    def on_refusal(self, code: str, message: str, *, is_retryable: bool = False) -> list[Action]:
+        """The server takes no more from this client: a limit, or access that was taken away."""
+        return self._fail(code, message, is_retryable=is_retryable)
+
     def on_crash(self) -> list[Action]:
         """The server itself failed to handle this session."""
         return self._fail("internal", "The server failed to handle this session. The text so far is kept; please reconnect.")
+
+    def on_drain(self) -> list[Action]:
+        """This process stops. A session that can go on elsewhere is put down as it is; any other is brought to its end."""
+        match self.phase:
+            case Phase.OVER:
+                return []
+            case Phase.WAITING:
+                self.phase = Phase.OVER
+                return [Send(self._going_away()), Close(CloseCode.DRAINING, "server_draining")]
+            case Phase.OPENING:
+                sentence = "The server is being stopped. Connect again in a moment."
+                return self._fail("server_draining", sentence, is_retryable=True, retry_after_s=1)
+            case _ if self.can_resume:
+                self.phase = Phase.OVER
+                going, close = Send(self._going_away()), Close(CloseCode.DRAINING, "server_draining")
+                return [self._record_checkpoint(), CancelRecognition(), going, close]
+            case _:
+                self._is_draining = True
+                return [Send(self._going_away()), *self.on_disconnect()]
 
     # From recognition
 
@@ -186,9 +315,9 @@ class StreamSession:
             return []
         handlers: dict[type[link.StreamEvent], Callable[[Any], list[Action]]] = {
             link.StreamOpened: self._on_opened,
-            link.SpeechStarted: self._on_speech_started,
-            link.SpeechEnded: self._on_speech_ended,
-            link.TranscriptUpdated: self._on_updated,
+            link.SpeechStarted: self.results.speech_started,
+            link.SpeechEnded: self.results.speech_ended,
+            link.TranscriptUpdated: self.results.updated,
             link.TranscriptFinal: self._on_final,
             link.StreamProgress: self._on_progress,
             link.StreamDone: self._on_done,
@@ -196,31 +325,39 @@ class StreamSession:
         }
         return handlers[type(event)](event)
 
+    def on_stored(self, checkpoint: link.Checkpoint) -> None:
+        """The database has it: no process will ask the client for anything before it."""
+        self._stored = checkpoint
+
     # Client messages
 
     def _on_start(self, start: Start) -> list[Action]:
         if self.phase is not Phase.WAITING:
             return self._on_late_start(start)
-        if start.reliable:
-            return self._fail(
-                "unsupported_option", "reliable is true; this server offers plain mode only. Send start without it."
-            )
-        if start.scenario not in {None, "general"}:
-            return self._fail("unsupported_option", f"scenario is {start.scenario!r}; this server knows only general.")
+        if (refused := self._unsupported(start)) is not None:
+            return self._fail("unsupported_option", refused)
         self.start = start
-        self._wants_words = start.words
-        self.languages = self._language_tags(start.language)
-        return self._open()
+        self.results.wants_words = start.words
+        self.languages = language_tags(start.language, self.default_language)
+        self.container = _container(start)
+        return self._open(_raw_format(start) if self.container is None else DECODED)
+
+    def _on_late_resume(self, _resume: Resume) -> list[Action]:
+        return self._bad_message("resume_not_first", "resume came in a running session; it is the first message of a socket.")
+
+    def _unsupported(self, start: Start) -> str | None:
+        if start.scenario not in {None, "general"}:
+            return f"scenario is {start.scenario!r}; this server knows only general."
+        if start.reliable and start.encoding in CONTAINERS:
+            return f"reliable is true and encoding is {start.encoding}; only raw samples can be numbered. Leave one of them out."
+        return None
 
     def _on_late_start(self, start: Start) -> list[Action]:
         """Audio came first and was taken as the defaults say; a start that says otherwise means that it was misread."""
-        if (start.encoding, start.sample_rate, start.channels) != (
-            self.start.encoding,
-            self.start.sample_rate,
-            self.start.channels,
-        ):
-            came = f"{start.encoding} at {start.sample_rate} Hz with {start.channels} channel(s)"
-            taken = f"{self.start.encoding} at {self.start.sample_rate} Hz with {self.start.channels} channel(s)"
+        if start.reliable != self.is_reliable:
+            return self._fail("start_after_audio", "start asks for reliable mode, but audio came before it. Send start first.")
+        if self.container is None and _raw_format(start) != self.intake.format:
+            came, taken = _described(_raw_format(start)), _described(self.intake.format)
             return self._fail(
                 "start_after_audio", f"start says {came}, but audio came before it and was taken as {taken}. Send start first."
             )
@@ -248,98 +385,161 @@ class StreamSession:
         languages: tuple[str, ...] | UnsetType = UNSET
         warnings: list[Action] = []
         if not isinstance(change.language, UnsetType):
-            languages = self._language_tags(change.language)
-            if (complaint := self._language_complaint(languages)) is not None:
+            languages = language_tags(change.language, self.default_language)
+            if (complaint := language_complaint(languages, self.model, self.models())) is not None:
                 warnings.append(self._warning("unsupported_language", complaint))
-                languages = UNSET
+                languages, change = UNSET, structs.replace(change, language=UNSET)
         if not isinstance(change.words, UnsetType):
-            self._wants_words = change.words
+            self.results.wants_words = change.words
+        self.start = structs.replace(
+            self.start, **{name: given for name, given in structs.asdict(change).items() if given is not UNSET}
+        )
         seconds = change.max_segment_s
-        return [
-            *warnings,
-            ConfigureRecognition(
-                languages=languages,
-                hotwords=UNSET if isinstance(change.hotwords, UnsetType) else tuple(change.hotwords),
-                endpoint_ms=change.endpoint_ms,
-                max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
-                interim=change.interim,
-            ),
-        ]
-
-    def _language_tags(self, language: str | list[str] | None) -> tuple[str, ...]:
-        """Primary tags; empty for "auto"."""
-        given = self.default_language if language is None else language
-        tags = [given] if isinstance(given, str) else given
-        return () if "auto" in tags else tuple(dict.fromkeys(map(language_tag, tags)))
-
-    def _language_complaint(self, languages: tuple[str, ...]) -> str | None:
-        """Why the session's model cannot hear `languages`, or None."""
-        info = next((info for info in self.models() if info.name == self.model), None)
-        if info is None:
-            return None
-        if not languages and not info.multilingual:
-            return f"language is auto, but {info.name} cannot detect languages. The language stays as it was."
-        missing = sorted(set(languages) - set(info.languages)) if info.languages else []
-        if missing:
-            return f"language is {', '.join(missing)}, which {info.name} does not know. The language stays as it was."
-        return None
+        configure = ConfigureRecognition(
+            languages=languages,
+            hotwords=UNSET if isinstance(change.hotwords, UnsetType) else tuple(change.hotwords),
+            endpoint_ms=change.endpoint_ms,
+            max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
+            interim=change.interim,
+        )
+        return [*warnings, configure, *([self._record_checkpoint()] if self.can_resume else [])]
 
     def _opened(self) -> list[Action]:
         """A client that sends only audio has started with the defaults."""
         return self._on_start(Start()) if self.phase is Phase.WAITING else []
 
-    def _open(self) -> list[Action]:
+    def _open(self, audio_format: AudioFormat) -> list[Action]:
         self.phase = Phase.OPENING
-        return [
-            OpenRecognition(
-                link.StreamOptions(
-                    encoding=self.start.encoding,
-                    sample_rate_hz=self.start.sample_rate,
-                    num_channels=self.start.channels,
-                    languages=self.languages,
-                    hotwords=tuple(self.start.hotwords),
-                    model=self.start.model,
-                    interim=self.start.interim,
-                    endpoint_ms=self.start.endpoint_ms,
-                    max_segment_ms=round(self.start.max_segment_s * 1000),
-                    denoise=self.start.denoise,
-                )
-            )
-        ]
+        self.intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
+        self.results.keeps = self.start.reliable
+        return [OpenRecognition(self._options())]
 
-    def _on_end(self) -> list[Action]:
-        actions = self._opened()
-        if self._remainder:
-            actions.append(
-                self._warning(
-                    "incomplete_sample", f"{len(self._remainder)} bytes at the end are no whole sample and were dropped."
-                )
-            )
-        self.phase = Phase.ENDING
-        return [*actions, EndRecognition()]
+    def _options(self) -> link.StreamOptions:
+        audio_format = self.intake.format
+        return link.StreamOptions(
+            encoding=audio_format.encoding,
+            sample_rate_hz=audio_format.sample_rate_hz,
+            num_channels=audio_format.num_channels,
+            languages=self.languages,
+            hotwords=tuple(self.start.hotwords),
+            model=self.start.model,
+            interim=self.start.interim,
+            endpoint_ms=self.start.endpoint_ms,
+            max_segment_ms=round(self.start.max_segment_s * 1000),
+            denoise=self.start.denoise,
+        )
+
+    def restore(self, restored: Restored) -> list[Action]:
+        """Go on with a session that another process began. `on_resume` follows."""
+        self.start = restored.start
+        self.model = restored.model
+        self.languages = language_tags(restored.start.language, self.default_language)
+        self.language = self.languages[0] if len(self.languages) == 1 else "auto"
+        self.checkpoint = self._stored = restored.checkpoint
+        self._recorded_samples = restored.checkpoint.settled_samples
+        audio_format = _raw_format(restored.start)
+        self.intake = ReliableIntake(audio_format, audio_format.frames_at(restored.checkpoint.settled_samples))
+        self.results.wants_words = restored.start.words
+        self.results.keeps = True
+        self.results.restore(restored.finals, restored.gaps, restored.checkpoint.next_segment)
+        if restored.done is not None:
+            self.phase = Phase.OVER
+            self._farewell = [Send(restored.done), Close(CloseCode.DONE, "done")]
+            return []
+        self.phase = Phase.LIVE
+        return [OpenRecognition(structs.replace(self._options(), model=restored.model), restored.checkpoint)]
 
     # Audio
 
-    @property
-    def _frame_bytes(self) -> int:
-        return SAMPLE_BYTES[self.start.encoding] * self.start.channels
+    def _first_audio(self, payload: bytes) -> list[Action]:
+        """See what it is before anything is made of it."""
+        kind = sniff(payload)
+        if kind is None or self.container is not None:
+            return self._opened()
+        if self.phase is Phase.WAITING:
+            self.start = Start(encoding=kind)
+            self.languages = language_tags(None, self.default_language)
+            self.container = kind
+            return [*self._container_warning(kind), *self._open(DECODED)]
+        if self.start.encoding is None:
+            return self._change_to_container(kind)
+        return self._fail(
+            "unsupported_encoding",
+            f"The audio begins like a {kind} file; expected bare {self.start.encoding} samples. Say {kind}, or nothing.",
+        )
 
-    def _take_samples(self, payload: bytes) -> list[Action]:
-        """Hand on whole frames; keep the bytes of a frame that was cut for the next message."""
-        joined = self._remainder + payload if self._remainder else payload
-        surplus = len(joined) % self._frame_bytes
-        whole, self._remainder = (joined[:-surplus], joined[-surplus:]) if surplus else (joined, b"")
-        self.num_frames += len(whole) // self._frame_bytes
-        actions: list[Action] = []
-        if surplus and not self._has_warned_of_odd_bytes:
-            self._has_warned_of_odd_bytes = True
-            actions.append(
-                self._warning(
-                    "odd_byte_count",
-                    f"A frame of {len(payload)} bytes is no whole number of samples; its rest is joined with the next frame.",
-                )
+    def _change_to_container(self, kind: ContainerEncoding) -> list[Action]:
+        """start named no encoding, so recognition was opened for raw samples; none has gone there yet."""
+        if self.is_reliable:
+            return self._fail(
+                "unsupported_encoding", f"The audio begins like a {kind} file; in reliable mode only raw samples can be sent."
             )
-        return [*actions, SendAudio(whole)] if whole else actions
+        self.container = kind
+        if self.intake.format == DECODED:
+            return self._container_warning(kind)
+        self.intake = PlainIntake(DECODED)
+        return [*self._container_warning(kind), CancelRecognition(), OpenRecognition(self._options())]
+
+    def _container_warning(self, kind: ContainerEncoding) -> list[Action]:
+        return [
+            self._warning("container_detected", f"The audio begins like a {kind} file and is decoded as one. Say so in start.")
+        ]
+
+    def _take_samples(self, intake: PlainIntake, payload: bytes) -> list[Action]:
+        whole = intake.push(payload)
+        if intake.remainder and not self._has_warned_of_odd_bytes:
+            self._has_warned_of_odd_bytes = True
+            warning = self._warning(
+                "odd_byte_count",
+                f"A frame of {len(payload)} bytes is no whole number of samples; its rest is joined with the next frame.",
+            )
+            return [warning, SendAudio(whole)] if whole else [warning]
+        return [SendAudio(whole)] if whole else []
+
+    def _take_numbered(self, intake: ReliableIntake, payload: bytes) -> list[Action]:
+        try:
+            pieces = intake.push(payload, self.clock())
+        except ProtocolError as err:
+            return self._fail(err.code, err.message)
+        return [*self._hand_on(pieces), *self._ack_if_due(), *self._ended_if_whole()]
+
+    def _hand_on(self, pieces: Iterable[Piece]) -> list[Action]:
+        """Pieces that the intake has just counted."""
+        pieces = list(pieces)
+        position = self.intake.num_frames - sum(self._num_frames(piece) for piece in pieces)
+        actions: list[Action] = []
+        for piece in pieces:
+            end = position + self._num_frames(piece)
+            if isinstance(piece, Missing):
+                ms_at = self.intake.format.ms_at
+                actions += [
+                    SendGap(piece.num_frames),
+                    *self.results.gap(Gap(from_ms=ms_at(position), to_ms=ms_at(end), reason="lost")),
+                ]
+            elif piece:
+                actions.append(SendAudio(piece))
+            position = end
+        return actions
+
+    def _num_frames(self, piece: Piece) -> int:
+        return piece.num_frames if isinstance(piece, Missing) else len(piece) // self.intake.format.frame_bytes
+
+    @property
+    def credit_ms(self) -> int:
+        """How much more audio may be sent before recognition has caught up."""
+        unsettled_samples = self.intake.format.samples_at(self.intake.num_frames) - self.checkpoint.settled_samples
+        return max(0, WINDOW_MS - unsettled_samples // 16)
+
+    def _ack_if_due(self) -> list[Action]:
+        """Once a second; sooner when a client that had to stop may go on."""
+        now_s = self.clock()
+        is_relief = self._acked_credit_ms < WINDOW_MS // 4 and self.credit_ms > 2 * self._acked_credit_ms
+        if not (is_relief or now_s - self._acked_at_s >= ACK_EVERY_S) or self.phase is Phase.OVER:
+            return []
+        self._acked_at_s = now_s
+        self._acked_credit_ms = self.credit_ms
+        settled = min(self.intake.format.frames_at(self._stored.settled_samples), self.intake.num_frames)
+        return [Send(Ack(received=self.intake.num_frames, settled=settled, credit_ms=self._acked_credit_ms))]
 
     # Recognition events
 
@@ -347,23 +547,20 @@ class StreamSession:
         if self.phase is not Phase.OPENING and self.model:
             return []  # opened again after the inference process was lost: the client need not know
         self.model = event.model
+        self.language = event.language
         if self.phase is Phase.OPENING:
             self.phase = Phase.LIVE
         ready = Ready(
             session=self.session_id,
-            resume_token=None,
+            resume_token=self.resume_token if self.is_reliable and self.resume_s else None,
             model=event.model,
             language=event.language,
-            sample_rate=self.start.sample_rate,
+            sample_rate=self.start.sample_rate if self.container is None else self.intake.format.sample_rate_hz,
             window_ms=WINDOW_MS,
         )
         held = [action for change in self._held for action in self._on_configure(change)]
-        return [
-            RecordStart(event.model, event.language, dict(self.start.metadata)),
-            Send(ready),
-            *self._missing(event),
-            *held,
-        ]
+        record = RecordStart(event.model, event.language, dict(self.start.metadata), self.start if self.can_resume else None)
+        return [record, Send(ready), *self._missing(event), *held]
 
     def _missing(self, event: link.StreamOpened) -> list[Action]:
         """What the client asked for and recognition cannot do on its machine."""
@@ -375,104 +572,90 @@ class StreamSession:
             )
         ]
 
-    def _on_speech_started(self, event: link.SpeechStarted) -> list[Action]:
-        """A replay after a lost inference process tells again what was told."""
-        if event.at_ms <= self._last_speech_ms:
-            return []
-        self._last_speech_ms = event.at_ms
-        return [Send(SpeechStarted(at_ms=event.at_ms))]
-
-    def _on_speech_ended(self, event: link.SpeechEnded) -> list[Action]:
-        if event.at_ms <= self._last_speech_end_ms:
-            return []
-        self._last_speech_end_ms = event.at_ms
-        return [Send(SpeechEnded(at_ms=event.at_ms))]
-
-    def _on_updated(self, event: link.TranscriptUpdated) -> list[Action]:
-        self.latency.sent_text(self.clock(), event.start_ms)
-        return [
-            Send(
-                PartialResult(
-                    segment=event.segment, text=event.text, stable=event.stable, start_ms=event.start_ms, end_ms=event.end_ms
-                )
-            )
-        ]
-
     def _on_final(self, event: link.TranscriptFinal) -> list[Action]:
-        self.latency.sent_text(self.clock(), event.start_ms)
-        self.latency.sent_final(event.timings.queue_ms, event.timings.infer_ms)
-        self.num_finals += 1
-        words = [
-            Word(text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence) for word in event.words
-        ]
-        final = FinalResult(
-            segment=event.segment,
-            text=event.text,
-            start_ms=event.start_ms,
-            end_ms=event.end_ms,
-            language=event.language,
-            confidence=event.confidence,
-            model=event.model,
-            words=words,
-            from_finalize=event.from_finalize,
-        )
-        return [RecordFinal(final), Send(final if self._wants_words else _without_words(final))]
+        self.checkpoint = event.checkpoint
+        self._recorded_samples = event.checkpoint.settled_samples
+        return self.results.final(event)
 
     def _on_progress(self, event: link.StreamProgress) -> list[Action]:
         self.checkpoint = event.checkpoint
-        if event.behind_ms < LAG_MS or self.clock() - self._lag_at_s < LAG_EVERY_S:
-            return []
-        self._lag_at_s = self.clock()
-        return [Send(Lag(behind_ms=event.behind_ms))]
+        actions = self.results.lag(event.behind_ms)
+        if not self.is_reliable:
+            return actions
+        if self.can_resume and event.checkpoint.settled_samples - self._recorded_samples >= CHECKPOINT_EVERY_SAMPLES:
+            actions.append(self._record_checkpoint())
+        return [*actions, *self._ack_if_due()]
 
     def _on_done(self, event: link.StreamDone) -> list[Action]:
         self.checkpoint = event.checkpoint
         return self._finish()
 
     def _on_failed(self, event: link.StreamFailed) -> list[Action]:
-        return self._fail(event.code, event.message, is_retryable=event.retryable)
+        return self._fail(event.code, event.message, is_retryable=event.retryable, retry_after_s=event.retry_after_s)
 
     # The end
 
-    def _account(self) -> tuple[int, int, int, int]:
-        """received, transcribed, silence and gap in milliseconds; the first is the sum of the others."""
-        received_samples = self.num_frames * SAMPLE_RATE_HZ // self.start.sample_rate
-        missing_samples = received_samples - self.checkpoint.settled_samples
-        gap_ms = to_ms(missing_samples) if missing_samples > ROUNDING_SAMPLES else 0
-        received_ms = to_ms(received_samples)
-        transcribed_ms = min(to_ms(self.checkpoint.transcribed_samples), received_ms - gap_ms)
-        return received_ms, transcribed_ms, received_ms - transcribed_ms - gap_ms, gap_ms
+    def _on_end(self, end: End) -> list[Action]:
+        if isinstance(self.intake, ReliableIntake) and end.samples is not None:
+            self.intake.expect(end.samples, self.clock())
+            if not self.intake.is_whole:
+                self.phase = Phase.ENDING
+                return []
+        return self._end_now()
 
-    def _record_end(self, status: str, error_code: str = "") -> RecordEnd:
-        received_ms, transcribed_ms, silence_ms, gap_ms = self._account()
-        return RecordEnd(status, error_code, received_ms, transcribed_ms, silence_ms, gap_ms, self.latency.summary())
+    def _awaits_tail(self) -> bool:
+        """Whether the client has ended, but not all that it sent has come."""
+        return self.phase is Phase.ENDING and isinstance(self.intake, ReliableIntake) and not self.intake.is_whole
+
+    def _ended_if_whole(self) -> list[Action]:
+        """What was missing of a stream that has ended has come now, or is given up."""
+        if self.phase is not Phase.ENDING or self._awaits_tail():
+            return []
+        return [EndRecognition()]
+
+    def _end_now(self) -> list[Action]:
+        """No more audio is expected; what waits behind a hole is let in, the hole is lost."""
+        actions = self._opened()
+        if isinstance(self.intake, ReliableIntake):
+            while not self.intake.is_whole:
+                actions += self._hand_on(self.intake.give_up_lost(float("inf")))
+        elif self.intake.remainder:
+            sentence = f"{len(self.intake.remainder)} bytes at the end are no whole sample and were dropped."
+            actions.append(self._warning("incomplete_sample", sentence))
+        self.phase = Phase.ENDING
+        return [*actions, FinishDecoding() if self.container is not None else EndRecognition()]
+
+    def _account(self) -> Account:
+        return Account.of(self.intake.num_frames, self.intake.format, self.checkpoint)
+
+    def _record_end(self, account: Account, status: str, error_code: str = "") -> RecordEnd:
+        return RecordEnd(status, error_code, account, tuple(self.results.gaps), self.results.latency.summary())
+
+    def _record_checkpoint(self) -> RecordCheckpoint:
+        self._recorded_samples = self.checkpoint.settled_samples
+        return RecordCheckpoint(self.checkpoint, tuple(self.results.gaps), self.start)
 
     def _finish(self) -> list[Action]:
         self.phase = Phase.OVER
-        received_ms, transcribed_ms, silence_ms, gap_ms = self._account()
-        done = Done(
-            session=self.session_id,
-            received_ms=received_ms,
-            transcribed_ms=transcribed_ms,
-            silence_ms=silence_ms,
-            gap_ms=gap_ms,
-            num_segments=self.num_finals,
-            complete=gap_ms == 0,
-        )
-        record = self._record_end("complete" if done.complete else "incomplete")
-        return [record, Send(done), Close(CloseCode.DONE, "done")]
+        account = self._account()
+        done = done_message(self.session_id, account, self.results.num_finals)
+        record = self._record_end(account, "complete" if done.complete else "incomplete")
+        code = CloseCode.DRAINING if self._is_draining else CloseCode.DONE
+        self._farewell = [Send(done), Close(code, "done")]
+        return [record, *self._farewell]
 
-    def _fail(self, code: str, message: str, *, is_retryable: bool = False) -> list[Action]:
+    def _fail(self, code: str, message: str, *, is_retryable: bool = False, retry_after_s: int | None = None) -> list[Action]:
         """The one terminal error."""
         if self.phase is Phase.OVER:
             return []
         was_recognising = self.phase is not Phase.WAITING
         actions: list[Action] = [CancelRecognition()] if was_recognising else []
         if self.model:
-            actions.append(self._record_end("failed", code))
+            actions.append(self._record_end(self._account(), "failed", code))
         self.phase = Phase.OVER
-        error = SessionError(code=code, message=message, retryable=is_retryable)
-        return [*actions, Send(error), Close(CLOSE_CODES.get(code, CloseCode.BAD_REQUEST), code)]
+        error = SessionError(code=code, message=message, retryable=is_retryable, retry_after_s=retry_after_s)
+        self._farewell = [Send(error), Close(CLOSE_CODES.get(code, CloseCode.BAD_REQUEST), code)]
+        return [*actions, *self._farewell]
 
     def _refuse(self, err: ProtocolError) -> list[Action]:
         """What cannot be read ends a session that has not begun; one that runs goes on with a warning."""
@@ -491,17 +674,48 @@ class StreamSession:
     def _warning(self, code: str, message: str) -> Send:
         return Send(SessionWarning(code=code, message=message))
 
+    def _resumed(self) -> Resumed:
+        return Resumed(
+            session=self.session_id,
+            offset=self.intake.num_frames,
+            model=self.model,
+            language=self.language,
+            sample_rate=self.intake.format.sample_rate_hz,
+            window_ms=WINDOW_MS,
+            credit_ms=self.credit_ms,
+        )
 
-def language_tag(tag: str) -> str:
-    """The tag by which models know a language: the primary one, and `zh-hant` for traditional characters."""
-    primary, *others = tag.replace("_", "-").lower().split("-")
-    return "zh-hant" if primary == "zh" and TRADITIONAL_CHINESE & set(others) else primary
+    def _going_away(self) -> GoingAway:
+        resume_s = self.resume_s if self.can_resume else None
+        return GoingAway(reason="server_draining", resume_within_s=resume_s, closes_in_s=0 if resume_s else PLAIN_CLOSES_IN_S)
 
 
-def _container(payload: bytes) -> str | None:
-    """The name of the file format that `payload` begins like, or None."""
-    return next((name for signature, name in CONTAINER_SIGNATURES.items() if payload.startswith(signature)), None)
+def done_message(session_id: str, account: Account, num_segments: int) -> Done:
+    return Done(
+        session=session_id,
+        received_ms=account.received_ms,
+        transcribed_ms=account.transcribed_ms,
+        silence_ms=account.silence_ms,
+        gap_ms=account.gap_ms,
+        num_segments=num_segments,
+        complete=account.is_complete,
+    )
 
 
-def _without_words(final: FinalResult) -> FinalResult:
-    return FinalResult(**{name: getattr(final, name) for name in final.__struct_fields__ if name != "words"})
+def _container(start: Start) -> ContainerEncoding | None:
+    return next((kind for kind in get_args(ContainerEncoding) if kind == start.encoding), None)
+
+
+def _raw_format(start: Start) -> AudioFormat:
+    """As `start` says; None stands for 16-bit samples."""
+    encoding: link.Encoding = "pcm_s16le" if start.encoding is None or start.encoding in CONTAINERS else start.encoding  # type: ignore[assignment]  # what is no container is raw
+    return AudioFormat(encoding, start.sample_rate, start.channels)
+
+
+def _described(audio_format: AudioFormat) -> str:
+    return f"{audio_format.encoding} at {audio_format.sample_rate_hz} Hz with {audio_format.num_channels} channel(s)"
+
+
+def _without_sends(actions: Iterable[Action]) -> list[Action]:
+    """A gap that is noticed at a resume is told with the others that the client may have missed."""
+    return [action for action in actions if not isinstance(action, Send)]

@@ -141,8 +141,8 @@ def test_codes_of_fields_are_those_of_the_code() -> None:
 
 def protocol_code(field: str, value: object) -> str:
     """The code with which a start is refused whose `field` is `value`."""
-    with pytest.raises(protocol.ProtocolError) as caught:
-        protocol.parse(json.dumps({"type": "start", field: value}))
+    with pytest.raises(parsing.ProtocolError) as caught:
+        parsing.parse(json.dumps({"type": "start", field: value}))
     return caught.value.code
 
 

@@ -19,7 +19,7 @@ from asr_project.asgi import application
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
 from tests.stream_client import Message, assert_well_formed, client_text, validator
-from transcription import consumers, recorder, services
+from transcription import outbox, recorder, services
 from transcription.models import Segment, Session
 from transcription.recognizer import close_client
 from transcription.recorder import close_recorder
@@ -224,7 +224,7 @@ async def test_a_final_is_stored_before_it_is_announced() -> None:
 
 async def test_while_the_database_is_away_finals_are_announced_and_stored_once_later(monkeypatch: pytest.MonkeyPatch) -> None:
     store = services.store
-    monkeypatch.setattr(consumers, "ANNOUNCE_PATIENCE_S", 0.05)
+    monkeypatch.setattr(outbox, "ANNOUNCE_PATIENCE_S", 0.05)
     monkeypatch.setattr(recorder, "FIRST_RETRY_S", 0.05)
 
     def fail(_entries: list[services.Entry]) -> None:
@@ -325,7 +325,7 @@ async def test_a_live_session_that_falls_silent_keeps_its_text(settings: Any) ->
 
 
 async def test_a_client_that_never_reads_is_cut_off_and_its_words_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "MAX_UNSENT", 3)
+    monkeypatch.setattr(outbox, "MAX_UNSENT", 3)
     said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     said.put_nowait({"type": "websocket.connect"})
     for number in range(8):

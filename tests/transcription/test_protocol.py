@@ -13,21 +13,18 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tests.stream_client import validator
 from transcription import protocol
+from transcription.parsing import MAX_JSON_DEPTH, MAX_UNKNOWN_NAMED, ProtocolError, parse
 from transcription.protocol import (
     CLIENT_MESSAGES,
-    MAX_JSON_DEPTH,
     MAX_TEXT_CHARS,
-    MAX_UNKNOWN_NAMED,
     SERVER_MESSAGES,
     ClientMessage,
     CloseCode,
     Configure,
     Ping,
-    ProtocolError,
     ServerMessage,
     Start,
     json_schema,
-    parse,
     serialise,
 )
 
@@ -132,7 +129,7 @@ def start(**fields: Any) -> str:
         ('{"type":"done"}', "unknown_message", "'done'", "start"),
         ("[" * (MAX_JSON_DEPTH + 1), "invalid_json", "deeper", str(MAX_JSON_DEPTH)),
         ("x" * (MAX_TEXT_CHARS + 1), "message_too_long", str(MAX_TEXT_CHARS + 1), str(MAX_TEXT_CHARS)),
-        (start(encoding="mp3"), "unsupported_encoding", "'mp3'", "pcm_s16le"),
+        (start(encoding="aiff"), "unsupported_encoding", "'aiff'", "pcm_s16le"),
         (start(encoding=1), "unsupported_encoding", "1", "pcm_s16le"),
         (start(sample_rate=7_999), "unsupported_sample_rate", "7999", "8000"),
         (start(sample_rate=48_001), "unsupported_sample_rate", "48001", "48000"),
@@ -175,7 +172,7 @@ def test_what_cannot_be_used_is_answered_with_what_came_and_what_was_expected(
     [
         (start(sampel_rate=8000), "The option 'sampel_rate' is unknown and was ignored. Did you mean sample_rate?"),
         (start(xyzzy=1), "The option 'xyzzy' is unknown and was ignored. Known options: channels,"),
-        ('{"type":"end","now":true}', "The option 'now' is unknown and was ignored. Known options: type."),
+        ('{"type":"end","now":true}', "The option 'now' is unknown and was ignored. Known options: samples, type."),
     ],
 )
 def test_an_unknown_option_is_named_with_a_hint(text: str, sentence: str) -> None:
