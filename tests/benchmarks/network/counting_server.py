@@ -20,7 +20,7 @@ from inference.engines.fake import FakeEngine
 
 WINDOW_MS: Final = 60_000
 ASK_AGAIN_S: Final = 0.1
-GIVE_UP_S: Final = 1.0
+MAX_ASKED: Final = 15
 Message = dict[str, Any]
 
 
@@ -32,7 +32,7 @@ class Session:
     audio: bytearray = field(default_factory=bytearray)
     pieces: dict[int, bytes] = field(default_factory=dict)
     total: int | None = None
-    gap: tuple[int, int] | None = None
+    num_lost: int = 0
     is_over: bool = False
     socket: ServerConnection | None = None
 
@@ -48,10 +48,11 @@ class Session:
 
     def skip(self, to: int) -> Message:
         """Samples up to `to` are missing for good."""
-        self.gap = (self.received, to)
-        self.audio += bytes((to - self.received) * 2)
+        start = self.received
+        self.num_lost += to - start
+        self.audio += bytes((to - start) * 2)
         self.take(to, b"")
-        return {"type": "gap", "from_ms": self.gap[0] // 16, "to_ms": to // 16, "reason": "lost"}
+        return {"type": "gap", "from_ms": start // 16, "to_ms": to // 16, "reason": "lost"}
 
     @property
     def hole(self) -> tuple[int, int] | None:
@@ -65,7 +66,7 @@ class Session:
         return engine.step([Window(engine.open_stream(), audio, ("en",), is_final=True)])[0].text
 
     def account(self) -> Message:
-        total_ms, gap_ms = self.received // 16, (self.gap[1] - self.gap[0]) // 16 if self.gap else 0
+        total_ms, gap_ms = self.received // 16, self.num_lost // 16
         return {
             "received_ms": total_ms,
             "transcribed_ms": 0,
@@ -126,6 +127,9 @@ class CountingServer:
             await tell(socket, {"type": "ack", "received": session.received, "settled": 0, "credit_ms": WINDOW_MS})
         elif (told := json.loads(message))["type"] == "end":
             session.total = told["samples"]
+        await self._finish_if_whole(session, socket)
+
+    async def _finish_if_whole(self, session: Session, socket: ServerConnection) -> None:
         if session.total == session.received:
             session.is_over = True
             await tell(socket, {"type": "final", "segment": 0, "text": session.text, "start_ms": 0, "end_ms": 0})
@@ -133,12 +137,18 @@ class CountingServer:
             await socket.close()
 
     async def _ask(self, session: Session, socket: ServerConnection) -> None:
-        """For what is missing, again and again, for a while."""
+        """For what is missing, again and again, until it has to be given up."""
+        num_asked, asked = 0, None
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await asyncio.sleep(ASK_AGAIN_S)
-                if session.hole is not None:
-                    await tell(socket, {"type": "nack", "from": session.hole[0], "to": session.hole[1]})
+                hole = session.hole
+                num_asked, asked = (num_asked + 1 if hole == asked else 0), hole
+                if hole is not None and num_asked < MAX_ASKED:
+                    await tell(socket, {"type": "nack", "from": hole[0], "to": hole[1]})
+                elif hole is not None:
+                    await tell(socket, session.skip(hole[1]))
+                    await self._finish_if_whole(session, socket)
 
 
 async def tell(socket: ServerConnection, message: Message) -> None:
