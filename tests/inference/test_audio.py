@@ -1,10 +1,14 @@
 """Decoding and resampling: pure numpy."""
 
+from typing import get_args
+
+import av
 import numpy as np
 import pytest
 import soxr
 
-from inference.audio import Resampler, decode_pcm, to_ms, to_samples
+from inference.audio import SAMPLE_BYTES, Resampler, decode_pcm, to_ms, to_samples
+from inference.messages import Encoding
 
 
 def test_sixteen_bit_samples_become_floats() -> None:
@@ -24,6 +28,31 @@ def test_broken_floats_become_silence_and_loud_ones_are_clipped() -> None:
     payload = np.array([np.nan, np.inf, -np.inf, 7.0, -7.0], dtype="<f4").tobytes()
 
     assert decode_pcm(payload, "pcm_f32le", 1).tolist() == [0.0, 0.0, 0.0, 1.0, -1.0]
+
+
+@pytest.mark.parametrize("law", ["mulaw", "alaw"])
+def test_every_code_of_the_telephone_is_what_ffmpeg_makes_of_it(law: Encoding) -> None:
+    codes = bytes(range(256))
+    reference = av.CodecContext.create(f"pcm_{law}", "r")
+    assert isinstance(reference, av.AudioCodecContext)
+    reference.sample_rate, reference.layout = 8_000, "mono"
+
+    (frame,) = reference.decode(av.Packet(codes))
+
+    np.testing.assert_array_equal(decode_pcm(codes, law, 1) * 32_768, frame.to_ndarray()[0])
+
+
+@pytest.mark.parametrize("law", ["mulaw", "alaw"])
+def test_two_telephone_channels_are_averaged(law: Encoding) -> None:
+    left, right = decode_pcm(b"\x10", law, 1)[0], decode_pcm(b"\x99", law, 1)[0]
+
+    assert decode_pcm(b"\x10\x99", law, 2).tolist() == [pytest.approx((left + right) / 2)]
+
+
+def test_every_encoding_has_its_size_and_decodes() -> None:
+    assert set(SAMPLE_BYTES) == set(get_args(Encoding))
+    for encoding, num_bytes in SAMPLE_BYTES.items():
+        assert len(decode_pcm(bytes(num_bytes * 6), encoding, 2)) == 3
 
 
 def test_two_channels_are_averaged() -> None:
