@@ -2,10 +2,11 @@
 
 
 class InferenceError(Exception):
-    """Base. `code` is stable; `is_retryable` says whether the same request may succeed later."""
+    """Base. `code` is stable; `is_retryable` says whether the same request may succeed later, `retry_after_s` when."""
 
     code = "internal"
     is_retryable = False
+    retry_after_s: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -31,6 +32,7 @@ class FullError(InferenceError):
 
     code = "server_full"
     is_retryable = True
+    retry_after_s = 10
 
 
 class StepError(InferenceError):

@@ -20,6 +20,7 @@ from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, StepError, UnknownModelError, UnsupportedLanguageError
 from inference.load import Pulse
 from inference.messages import (
+    LAG_MS,
     AnyRequest,
     AnyStreamEvent,
     AudioChunk,
@@ -30,11 +31,11 @@ from inference.messages import (
     FinalizeStream,
     ModelInfo,
     OpenStream,
-    StreamFailed,
     StreamOpened,
     StreamOptions,
     TimedWord,
     Timings,
+    failure,
 )
 from inference.stream import Heard, Stream
 from inference.vad import SpeechDetector
@@ -48,6 +49,8 @@ MAX_QUIET_ROUNDS = 80
 """The same for a stream in the quiet: all that waited at the gate, so that no batch comes between it and the beginning."""
 MAX_BATCH_S = 0.25
 """What a batch may take: a final that comes meanwhile waits for it, and 1.5 s is all that a final has."""
+LAG_EVERY_S = 2.0
+"""How often a stream that is far behind is told of; other news of it may be rare then."""
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
@@ -65,6 +68,7 @@ class RecognitionLoop:
     """Args:
     engines: by model name, in order of preference; loaded and warm.
     deliver: called with a link's number and the events of one pass over it, in order.
+    clock: monotonic seconds.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class RecognitionLoop:
         *,
         max_streams: int,
         max_batch: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.engines = dict(engines)
         self.detector = detector
@@ -82,12 +87,14 @@ class RecognitionLoop:
         self.max_streams = max_streams
         self.max_batch = max_batch
         self.paces = {name: Pace() for name in self.engines}
-        self.pulse = Pulse()
+        self.pulse = Pulse(clock)
         self.clients: dict[tuple[int, int], _Client] = {}
         self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
         self._wake = threading.Condition()
         self._is_stopping = False
         self._keys = itertools.count()
+        self._clock = clock
+        self._lags_told_s = clock()
 
     # Any thread
 
@@ -175,7 +182,7 @@ class RecognitionLoop:
         try:
             engine = self._engine_for(request.options)
         except InferenceError as err:
-            self.deliver(link_id, [_failure(request.stream, err)])
+            self.deliver(link_id, [failure(request.stream, err)])
             return
         name = engine.info.name
         stream = Stream(request.stream, name, request.options, request.checkpoint)
@@ -251,7 +258,7 @@ class RecognitionLoop:
 
     def step(self) -> None:
         """Run one batch of what the streams want most."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         by_key = {next(self._keys): client for client in self.clients.values()}
         wishes = [wish for key, client in by_key.items() if (wish := self._wish(key, client, now_s)) is not None]
         chosen = choose(wishes, self.max_batch, self._max_samples)
@@ -274,9 +281,9 @@ class RecognitionLoop:
         is_final = wishes[0].is_final
         engine = self.engines[wishes[0].model]
         windows = [_window(client, is_final=is_final) for client in clients]
-        started_s = time.monotonic()
+        started_s = self._clock()
         results = self._recognise(engine, windows)
-        infer_s = time.monotonic() - started_s
+        infer_s = self._clock() - started_s
         self.paces[wishes[0].model].learn(sum(len(window.audio) for window in windows), infer_s)
         for client, wish, result in zip(clients, wishes, results, strict=True):
             client.waiting_s = None
@@ -320,6 +327,7 @@ class RecognitionLoop:
 
     def send(self) -> None:
         """Hand every link its events in one piece; forget the streams that are over."""
+        self._tell_lags()
         outgoing: dict[int, list[AnyStreamEvent]] = {}
         for key, client in list(self.clients.items()):
             if client.stream.events:
@@ -330,9 +338,18 @@ class RecognitionLoop:
         for link_id, events in outgoing.items():
             self.deliver(link_id, events)
 
+    def _tell_lags(self) -> None:
+        """Let the streams that are far behind say so, whether or not anything else is to be told."""
+        if self._clock() - self._lags_told_s < LAG_EVERY_S:
+            return
+        self._lags_told_s = self._clock()
+        for client in self.clients.values():
+            if not client.stream.is_done and client.stream.behind_ms >= LAG_MS:
+                client.stream.report()
+
 
 def _give_up(stream: Stream, err: InferenceError) -> None:
-    stream.events.append(_failure(stream.stream_id, err))
+    stream.events.append(failure(stream.stream_id, err))
     stream.is_done = True
 
 
@@ -349,10 +366,6 @@ def _sparing_others(stream: Stream) -> Iterator[None]:
 def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
     """Whether a model can hear all of `languages`; none given means that it must detect the language."""
     return info.can_serve(languages)
-
-
-def _failure(stream_id: int, err: InferenceError) -> StreamFailed:
-    return StreamFailed(stream=stream_id, code=err.code, message=err.message, retryable=err.is_retryable)
 
 
 def _nothing(window: Window[Any]) -> Hypothesis:

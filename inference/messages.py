@@ -8,12 +8,18 @@ the stream's first sample.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from inference.errors import InferenceError
+
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+
+
+LAG_MS: Final = 3_000
+"""A stream that is so far behind is told of again and again."""
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
@@ -158,11 +164,19 @@ class StreamOpened(StreamEvent, frozen=True, tag="opened", kw_only=True):
 
 
 class StreamFailed(StreamEvent, frozen=True, tag="failed", kw_only=True):
-    """Terminal. `message` is safe to show."""
+    """Terminal. `message` is safe to show. `retry_after_s`: when to try again at the earliest, where that is known."""
 
     code: str
     message: str
     retryable: bool
+    retry_after_s: int | None = None
+
+
+def failure(stream: int, err: InferenceError) -> StreamFailed:
+    """`err` as the end of a stream."""
+    return StreamFailed(
+        stream=stream, code=err.code, message=err.message, retryable=err.is_retryable, retry_after_s=err.retry_after_s
+    )
 
 
 class SpeechStarted(StreamEvent, frozen=True, tag="speech_started", kw_only=True):
@@ -216,7 +230,10 @@ class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
 
 
 class StreamProgress(StreamEvent, frozen=True, tag="progress", kw_only=True):
-    """Follows a final in the same link frame, and comes now and then in silence. `behind_ms`: audio not yet looked at."""
+    """Follows a final in the same link frame, comes now and then in silence, and every two seconds while recognition lags.
+
+    `behind_ms`: audio not yet looked at.
+    """
 
     checkpoint: Checkpoint
     behind_ms: int

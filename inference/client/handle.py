@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, first_frame_at
-from inference.errors import LinkLostError
+from inference.errors import InferenceError, LinkLostError
 from inference.messages import (
+    LAG_MS,
     AnyRequest,
     AnyStreamEvent,
     AudioChunk,
@@ -29,6 +30,7 @@ from inference.messages import (
     StreamOptions,
     StreamProgress,
     TranscriptFinal,
+    failure,
 )
 
 OnEvents = Callable[[list[AnyStreamEvent]], None]
@@ -139,9 +141,15 @@ class StreamHandle:
             self._finish()
         self.on_events(events)
 
-    def fail(self, err: LinkLostError) -> None:
+    def fail(self, err: InferenceError) -> None:
         self.client.put(CancelStream(stream=self.number))  # whoever was too slow must not keep it for ever
-        self.take([StreamFailed(stream=self.number, code=err.code, message=err.message, retryable=err.is_retryable)])
+        self.take([failure(self.number, err)])
+
+    def tell_lag(self, behind_ms: int) -> None:
+        """Recognition has not looked at anything for `behind_ms`, and cannot say so itself."""
+        behind_ms = min(behind_ms, self.unsettled_ms)
+        if self.was_opened and behind_ms >= LAG_MS:
+            self.on_events([StreamProgress(stream=self.number, checkpoint=self.checkpoint, behind_ms=behind_ms)])
 
     def replay(self) -> list[AnyRequest]:
         """What a fresh inference process must be told to go on with this stream."""

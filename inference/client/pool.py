@@ -16,7 +16,7 @@ from inference.client.handle import OnEvents, StreamHandle
 from inference.client.placement import least_loaded
 from inference.client.worker_link import NO_WORKER, WorkerLink
 from inference.errors import FullError
-from inference.messages import AnyRequest, AnyStreamEvent, Checkpoint, StreamFailed, StreamOptions, WorkerStatus
+from inference.messages import LAG_MS, AnyRequest, AnyStreamEvent, Checkpoint, StreamFailed, StreamOptions, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class InferenceClient:
         if link.can_take:
             for handle in list(self._waiting.values()):
                 self._place_or_wait(handle)
+        self._tell_lags(link)
 
     def on_events(self, link: WorkerLink, stream: int, events: list[AnyStreamEvent]) -> None:
         handle = self._handles.get(stream)
@@ -108,8 +109,17 @@ class InferenceClient:
             logger.warning(
                 "%s is gone; %d of its streams go on elsewhere, %d wait", link.name, len(lost) - num_waiting, num_waiting
             )
+        self._tell_lags(link)
 
     # Inside
+
+    def _tell_lags(self, link: WorkerLink) -> None:
+        """Of streams that wait for a process, and of those at one whose recognition does not turn."""
+        for handle in list(self._waiting.values()):
+            handle.tell_lag(handle.unsettled_ms)
+        if link.load.stalled_ms >= LAG_MS:
+            for stream in [stream for stream, place in self._places.items() if place is link]:
+                self._handles[stream].tell_lag(link.load.stalled_ms)
 
     def _place_or_wait(self, handle: StreamHandle, *, only_with_room: bool = False) -> None:
         """Give the stream a place and tell the process there what it must know."""

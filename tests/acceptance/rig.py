@@ -3,7 +3,8 @@
 Time is the audio's: an event is noted with how much audio its stream had sent when it came.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -78,10 +79,19 @@ class Rig:
     detector: voice activity; None: the one that the server would choose for `engine`.
     """
 
-    def __init__(self, engine: Engine[Any], detector: SpeechDetector | None = None, *, max_batch: int = 16) -> None:
+    def __init__(
+        self,
+        engine: Engine[Any],
+        detector: SpeechDetector | None = None,
+        *,
+        max_batch: int = 16,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.transcripts: dict[int, Transcript] = {}
         chosen = detector or (LevelVad() if engine.info.engine == "fake" else SileroVad())
-        self.loop = RecognitionLoop({engine.info.name: engine}, chosen, self._deliver, max_streams=1000, max_batch=max_batch)
+        self.loop = RecognitionLoop(
+            {engine.info.name: engine}, chosen, self._deliver, max_streams=1000, max_batch=max_batch, clock=clock
+        )
 
     def hear(self, audio: np.ndarray, *, frame_ms: int = 100, **options: Any) -> Transcript:
         """What a stream of its own makes of `audio`, float32 (num_samples,), mono, at the rate that `options` say."""

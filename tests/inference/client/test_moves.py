@@ -17,6 +17,7 @@ from inference.engines.fake import VOCABULARY, FakeEngine
 from inference.errors import LinkLostError
 from inference.loop import RecognitionLoop
 from inference.messages import (
+    LAG_MS,
     AnyRequest,
     AnyStreamEvent,
     AudioChunk,
@@ -24,6 +25,7 @@ from inference.messages import (
     StreamDone,
     StreamFailed,
     StreamOptions,
+    StreamProgress,
     TranscriptFinal,
     WorkerLoad,
     WorkerStatus,
@@ -262,6 +264,38 @@ async def test_a_stream_that_is_given_up_is_not_kept_by_a_process_that_was_too_s
 
     assert process.loop.clients == {}
     assert [type(event) for event in speaker.events] == [StreamFailed]
+
+
+def lags_told(speaker: Speaker) -> list[int]:
+    return [event.behind_ms for event in speaker.events if isinstance(event, StreamProgress) and event.behind_ms >= LAG_MS]
+
+
+async def test_whoever_waits_for_a_process_that_is_gone_is_told_how_far_recognition_is_behind() -> None:
+    client = InferenceClient("first")
+    (process,) = cast(list[Process], client.workers)
+    talking, silent = Speaker(client), Speaker(client)
+    process.turn()
+    process.die("silent")
+
+    talking.say("alpha bravo charlie", 4.0)
+    client.on_news(client.workers[0])
+
+    assert (lags_told(talking), lags_told(silent)) == ([5_200], [])
+    talking.handle.cancel()
+    silent.handle.cancel()
+
+
+async def test_whoever_speaks_to_a_process_that_does_not_turn_is_told_too() -> None:
+    client = InferenceClient("first")
+    (process,) = cast(list[Process], client.workers)
+    talking, silent = Speaker(client), Speaker(client)
+    process.turn()
+    talking.say("alpha bravo charlie", 4.0)
+
+    process.load = WorkerLoad(stalled_ms=3_500)
+    client.on_news(client.workers[0])
+
+    assert (lags_told(talking), lags_told(silent)) == ([3_500], [])
 
 
 async def test_a_stream_goes_on_elsewhere_before_anything_else_happens() -> None:
