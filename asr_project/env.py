@@ -6,6 +6,7 @@ path. No defaults live here; every setting states its own.
 
 import os
 from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -61,3 +62,16 @@ def read_choice(name: str, default: str, choices: Sequence[str]) -> str:
 def read_list(name: str, default: Sequence[str]) -> list[str]:
     """Comma-separated words, blanks dropped."""
     return [word.strip() for word in read_str(name, ",".join(default)).split(",") if word.strip()]
+
+
+def read_networks(name: str, default: Sequence[str]) -> list[str]:
+    """Comma-separated addresses and networks such as 10.0.0.0/8; the word unix stands for peers on a Unix socket."""
+    words = read_list(name, default)
+    for word in words:
+        try:
+            ip_network("::" if word == "unix" else word)
+        except ValueError as err:
+            raise ImproperlyConfigured(
+                f"{name} holds {word!r}; expected addresses or networks such as 10.0.0.0/8, or unix, with commas between."
+            ) from err
+    return words

@@ -1,22 +1,19 @@
 """Who may open a socket at all: pages of our own hosts; and programs, which send no Origin and carry no cookies."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlparse
 
 from channels.security.websocket import OriginValidator
 from django.conf import settings
 
-from transcription.protocol import CloseCode
+from transcription.refusals import Refusal, refuse
 
 Application = Callable[..., Awaitable[None]]
 
 
-async def refuse(receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[..., Awaitable[None]], code: CloseCode) -> None:
-    """Close a socket that was not accepted: the client sees HTTP 403."""
-    event = await receive()
-    assert event["type"] == "websocket.connect"
-    await send({"type": "websocket.close", "code": int(code)})
+FOREIGN = "Pages of other sites may not open a stream here. An operator can add this site's host to ALLOWED_HOSTS."
 
 
 class OwnOriginOrNone(OriginValidator):  # type: ignore[misc]  # Channels publishes no types
@@ -30,7 +27,7 @@ class OwnOriginOrNone(OriginValidator):  # type: ignore[misc]  # Channels publis
         if all(self.is_own(origin) for origin in origins):
             await self.application(scope, receive, send)
         else:
-            await refuse(receive, send, CloseCode.FORBIDDEN)
+            await refuse(scope, receive, send, Refusal(HTTPStatus.FORBIDDEN, "foreign_origin", FOREIGN))
 
     def is_own(self, origin: str) -> bool:
         """Whether a page at `origin` is one of ours."""

@@ -1,17 +1,17 @@
 """WebSocket addresses."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.urls import path, re_path
 
 from transcription.consumers import StreamConsumer
-from transcription.origins import refuse
-from transcription.protocol import CloseCode
+from transcription.refusals import Refusal, refuse
 
 
-async def unknown_address(_scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def unknown_address(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """There is nothing here: refused before accept."""
-    await refuse(receive, send, CloseCode.BAD_REQUEST)
+    await refuse(scope, receive, send, Refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no WebSocket at this address."))
 
 
 websocket_urlpatterns = [

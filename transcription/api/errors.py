@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 MESSAGES = {
-    "not_authenticated": "You are not signed in. Sign in first, or send the cookie of a signed-in session.",
+    "not_authenticated": "You are not signed in. Sign in first, or send an API key (Authorization: Bearer KEY).",
     "authentication_failed": "The credentials that came are not valid. Sign in again.",
     "not_found": "There is nothing at this address that you may see.",
 }

@@ -112,6 +112,11 @@ class TranscriptSerializer(serializers.Serializer[Any]):
     segments = TranscriptSegmentSerializer(many=True, help_text="The finals, in order.")
 
 
+class StreamTicketSerializer(serializers.Serializer[Any]):
+    ticket = serializers.CharField(help_text="To be sent as the parameter `ticket` of `/stream`; good for one handshake.")
+    expires_in_s = serializers.IntegerField(help_text="Seconds until it is worth nothing.")
+
+
 class ModelInfoSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(help_text="Name to send as `model` when a session starts.")
     engine = serializers.CharField(help_text="Kind of engine that runs it.")

@@ -11,6 +11,7 @@ urlpatterns = [
     path("sessions/", views.SessionList.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>/", views.SessionDetail.as_view(), name="session"),
     path("sessions/<uuid:session_id>/transcript/", views.SessionTranscript.as_view(), name="transcript"),
+    path("stream-tickets/", views.StreamTicketList.as_view(), name="stream-tickets"),
     path("models/", views.ModelList.as_view(), name="models"),
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema", permission_classes=[AllowAny]), name="docs"),

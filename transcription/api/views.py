@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from transcription import exports, recognizer, services
-from transcription.access import listener_of_request
+from transcription import exports, keys, recognizer, services
+from transcription.access import Scope, listener_of_request
 from transcription.api import renderers, serializers
 from transcription.api.errors import SessionLiveConflict
 from transcription.api.examples import BAD_STATUS, TRANSCRIPTS
@@ -27,7 +27,8 @@ from transcription.models import Session, SessionQuerySet
 REFUSED = OpenApiResponse(
     serializers.ErrorSerializer, description="A parameter is not valid; `details` names it.", examples=[BAD_STATUS]
 )
-NOT_SIGNED_IN = OpenApiResponse(serializers.ErrorSerializer, description="Not signed in, and not trusted as a local visitor.")
+NOT_SIGNED_IN = OpenApiResponse(serializers.ErrorSerializer, description="No valid credentials, and no trusted local visitor.")
+NO_SCOPE = OpenApiResponse(serializers.ErrorSerializer, description="The API key lacks the scope; or the CSRF token is missing.")
 NOT_FOUND = OpenApiResponse(serializers.ErrorSerializer, description="No such session, or it is somebody else's.")
 STILL_LIVE = OpenApiResponse(serializers.ErrorSerializer, description="The session is still being spoken.")
 SESSION_ID = OpenApiParameter("session_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="Identifier of the session.")
@@ -53,7 +54,7 @@ class SessionView(generics.GenericAPIView[Session]):
         operation_id="list_sessions",
         summary="List sessions",
         description="Your sessions, newest first. All filters that are given must hold; an unknown parameter is refused.",
-        responses={200: serializers.SessionSerializer(many=True), 400: REFUSED, 403: NOT_SIGNED_IN},
+        responses={200: serializers.SessionSerializer(many=True), 400: REFUSED, 401: NOT_SIGNED_IN, 403: NO_SCOPE},
     )
 )
 class SessionList(SessionView, generics.ListAPIView[Session]):
@@ -76,7 +77,7 @@ class SessionDetail(SessionView, generics.RetrieveAPIView[Session]):
     @extend_schema(
         operation_id="get_session",
         summary="Read a session with its segments",
-        responses={200: serializers.SessionDetailSerializer, 403: NOT_SIGNED_IN, 404: NOT_FOUND},
+        responses={200: serializers.SessionDetailSerializer, 401: NOT_SIGNED_IN, 403: NO_SCOPE, 404: NOT_FOUND},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.retrieve(request, *args, **kwargs)
@@ -84,7 +85,7 @@ class SessionDetail(SessionView, generics.RetrieveAPIView[Session]):
     @extend_schema(
         operation_id="delete_session",
         summary="Delete a session and everything that was said in it",
-        responses={204: None, 403: NOT_SIGNED_IN, 404: NOT_FOUND, 409: STILL_LIVE},
+        responses={204: None, 401: NOT_SIGNED_IN, 403: NO_SCOPE, 404: NOT_FOUND, 409: STILL_LIVE},
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
         try:
@@ -127,7 +128,8 @@ class SessionTranscript(SessionView):
             (200, "application/x-subrip"): OpenApiTypes.STR,
             (200, "text/vtt"): OpenApiTypes.STR,
             (400, "application/json"): REFUSED,
-            (403, "application/json"): NOT_SIGNED_IN,
+            (401, "application/json"): NOT_SIGNED_IN,
+            (403, "application/json"): NO_SCOPE,
             (404, "application/json"): NOT_FOUND,
         },
     )
@@ -144,11 +146,31 @@ class SessionTranscript(SessionView):
         return Response(transcript, headers=headers)
 
 
+class StreamTicketList(APIView):
+    needed_scope = Scope.STREAM
+
+    @extend_schema(
+        operation_id="create_stream_ticket",
+        summary="Fetch a ticket for one WebSocket",
+        description=(
+            "For pages, which cannot send headers when they open a WebSocket: `/stream?ticket=…` opens one socket, once, within "
+            "a minute, for whoever asked for the ticket."
+        ),
+        request=None,
+        responses={201: serializers.StreamTicketSerializer, 401: NOT_SIGNED_IN, 403: NO_SCOPE},
+    )
+    def post(self, request: Request) -> Response:
+        listener = listener_of_request(request)
+        session_key = (request.session.session_key or "") if listener.key_id is None and listener.user_id is not None else ""
+        ticket = {"ticket": keys.make_ticket(listener, session_key), "expires_in_s": keys.TICKET_S}
+        return Response(ticket, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
 class ModelList(APIView):
     @extend_schema(
         operation_id="list_models",
         summary="List the models that serve now",
-        responses={200: serializers.ModelsSerializer, 403: NOT_SIGNED_IN},
+        responses={200: serializers.ModelsSerializer, 401: NOT_SIGNED_IN, 403: NO_SCOPE},
     )
     def get(self, request: Request) -> Response:
         worker = async_to_sync(recognizer.current_status)()

@@ -45,4 +45,4 @@ def test_without_inference_the_answer_says_what_is_wrong(client: Client, monkeyp
 def test_strangers_do_not_see_the_models(client: Client) -> None:
     response = client.get(ADDRESS)
 
-    assert (response.status_code, response.json()["error"]["code"]) == (403, "not_authenticated")
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "not_authenticated")

@@ -331,9 +331,9 @@ def test_staff_have_no_special_right(client: Client) -> None:
 def test_a_stranger_is_told_to_sign_in(client: Client) -> None:
     ownerless = make_session("secret")
 
-    assert set(every_answer_about(client, ownerless)) == {(403, "not_authenticated")}
+    assert set(every_answer_about(client, ownerless)) == {(401, "not_authenticated")}
     response = client.get(LIST)
-    assert response.status_code == 403
+    assert response.status_code == 401
     assert "Sign in" in response.json()["error"]["message"]
 
 
@@ -350,8 +350,8 @@ def test_a_local_visitor_sees_ownerless_sessions_only_where_that_is_allowed(clie
 def test_a_visitor_behind_a_proxy_is_not_local(client: Client, settings: Settings) -> None:
     settings.HARK_ANONYMOUS = "loopback"
 
-    assert client.get(LIST, headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 403
-    assert client.get(LIST, REMOTE_ADDR="192.0.2.7").status_code == 403
+    assert client.get(LIST, headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 401
+    assert client.get(LIST, REMOTE_ADDR="192.0.2.7").status_code == 401
 
 
 # --- shape ---------------------------------------------------------------------------------------------------------------
