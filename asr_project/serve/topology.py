@@ -20,6 +20,9 @@ from asr_project.serve.services import ServiceUrls
 MAX_SOCKET_PATH_BYTES = 100
 MAX_WS_FRAME_BYTES = 2 * 1024 * 1024  # twice what /stream accepts, so that it answers a large frame with a message of its own
 WEB_GRACE_S = 25
+WS_CLASS = "asr_project.websocket:StreamSocket"
+PING_EVERY_S = 30
+PONG_WITHIN_S = 15  # a client that vanished is let go after 45 s at the latest
 WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # docs/decisions/0003
@@ -164,8 +167,10 @@ def web(environment: dict[str, str], host: str, port: int) -> ChildSpec:
     # fmt: off
     flags = [
         "--host", host, "--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-server-header",
-        "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio", "--ws-max-size", str(MAX_WS_FRAME_BYTES),
-        "--ws-ping-interval", "30", "--ws-ping-timeout", "30", "--timeout-graceful-shutdown", str(WEB_GRACE_S),
+        "--no-access-log", "--log-level", "warning", "--ws", WS_CLASS, "--ws-max-size", str(MAX_WS_FRAME_BYTES),
+        "--ws-per-message-deflate", "false",  # audio does not get smaller by it, and it costs memory for each socket
+        "--ws-ping-interval", str(PING_EVERY_S), "--ws-ping-timeout", str(PONG_WITHIN_S),
+        "--timeout-graceful-shutdown", str(WEB_GRACE_S),
     ]
     # fmt: on
     return python_child(
