@@ -19,25 +19,21 @@ from transcription.actions import (
     CancelRecognition,
     Close,
     ConfigureRecognition,
-    DecodeAudio,
     EndRecognition,
     FinalizeRecognition,
-    FinishDecoding,
     OpenRecognition,
     RecordCheckpoint,
     RecordEnd,
     RecordStart,
     Send,
-    SendAudio,
-    SendGap,
 )
+from transcription.arrival import DECODED, WINDOW_MS, Arrival
 from transcription.containers import sniff
-from transcription.intake import AudioFormat, Missing, Piece, PlainIntake, ReliableIntake
+from transcription.intake import OFFSET, AudioFormat, PlainIntake, ReliableIntake
 from transcription.languages import language_complaint, language_tags
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import (
     MAX_FRAME_BYTES,
-    Ack,
     ClientMessage,
     CloseCode,
     Configure,
@@ -48,9 +44,9 @@ from transcription.protocol import (
     FinalResult,
     Gap,
     GoingAway,
-    Nack,
     Ping,
     Pong,
+    RawEncoding,
     Ready,
     Resume,
     Resumed,
@@ -60,16 +56,11 @@ from transcription.protocol import (
 )
 from transcription.results import Results
 
-WINDOW_MS: Final = 60_000
-ACK_EVERY_S: Final = 1.0
 CHECKPOINT_EVERY_SAMPLES: Final = 10 * 16_000
 """A client keeps 30 s of audio; what another process asks it for must be among them."""
 MAX_BAD_MESSAGES: Final = 20
 PLAIN_CLOSES_IN_S: Final = 20
 
-CONTAINERS: Final[frozenset[str]] = frozenset(get_args(ContainerEncoding))
-DECODED: Final = AudioFormat()
-"""What comes out of a container: 16-bit mono at 16 kHz."""
 CLOSE_CODES: Final = {
     "inference_unavailable": CloseCode.FULL,
     "server_full": CloseCode.FULL,
@@ -128,27 +119,26 @@ class StreamSession:
     languages: tuple[str, ...] = ()
     model: str = ""
     language: str = ""
-    checkpoint: link.Checkpoint = link.Checkpoint()
-    container: ContainerEncoding | None = None
-    intake: PlainIntake | ReliableIntake = field(default_factory=lambda: PlainIntake(AudioFormat()))
     results: Results = field(init=False)
+    arrival: Arrival = field(init=False)
     _farewell: list[Action] = field(default_factory=list)
     _held: list[Configure] = field(default_factory=list)
-    _has_audio: bool = False
-    _has_warned_of_odd_bytes: bool = False
     _num_bad_messages: int = 0
     _is_draining: bool = False
-    _stored: link.Checkpoint = link.Checkpoint()
     _recorded_samples: int = 0
-    _acked_at_s: float = float("-inf")
-    _acked_credit_ms: int = WINDOW_MS
 
     def __post_init__(self) -> None:
         self.results = Results(self.clock)
+        self.arrival = Arrival(PlainIntake(AudioFormat()), self.clock, self.results.gap)
+
+    @property
+    def checkpoint(self) -> link.Checkpoint:
+        """How far recognition has come for good."""
+        return self.arrival.settled
 
     @property
     def is_reliable(self) -> bool:
-        return isinstance(self.intake, ReliableIntake)
+        return isinstance(self.arrival.intake, ReliableIntake)
 
     @property
     def can_resume(self) -> bool:
@@ -199,25 +189,24 @@ class StreamSession:
                 f"A frame of {len(payload)} bytes came; at most {MAX_FRAME_BYTES} are allowed. Send smaller frames.",
             )
         self.results.latency.heard_audio(self.clock())
-        if isinstance(self.intake, ReliableIntake):
-            return self._take_numbered(self.intake, payload)
-        opened = [] if self._has_audio else self._first_audio(payload)
-        self._has_audio = True
-        return [*opened, *self._take_plain(payload)]
+        opened = [] if self.arrival.has_begun else self._first_audio(payload[OFFSET.size :] if self.is_reliable else payload)
+        return [*opened, *self._take(lambda: self.arrival.take(payload))]
 
-    def _take_plain(self, payload: bytes) -> list[Action]:
-        if self.phase is Phase.OVER or isinstance(self.intake, ReliableIntake):
+    def _take(self, step: Callable[[], list[Action]]) -> list[Action]:
+        """Let the arrival take something from the client, and see whether that was the last of it."""
+        if self.phase is Phase.OVER:
             return []
-        if self.container is not None:
-            return [DecodeAudio(self.container, payload)]
-        return self._take_samples(self.intake, payload)
+        try:
+            actions = step()
+        except ProtocolError as err:
+            return self._fail(err.code, err.message)
+        return [*actions, *self._ack_if_due(), *self._ended_if_whole()]
 
     def on_decoded(self, pcm: bytes) -> list[Action]:
         """What the decoder made of a container: 16-bit mono at 16 kHz, whole samples."""
         if self.phase is Phase.OVER or not pcm:
             return []
-        assert isinstance(self.intake, PlainIntake)
-        return [SendAudio(self.intake.push(pcm))]
+        return self.arrival.take_decoded(pcm)
 
     def on_decoded_end(self) -> list[Action]:
         """The decoder has given all."""
@@ -229,17 +218,12 @@ class StreamSession:
 
     def on_tick(self) -> list[Action]:
         """`next_tick_s` has come: ask again for what is missing, or give it up."""
-        if not isinstance(self.intake, ReliableIntake) or self.phase is Phase.OVER:
-            return []
-        now_s = self.clock()
-        lost = self._hand_on(self.intake.give_up_lost(now_s))
-        nacks: list[Action] = [Send(Nack(from_sample=start, to_sample=end)) for start, end in self.intake.nacks(now_s)]
-        return [*lost, *nacks, *self._ended_if_whole()]
+        return self._take(self.arrival.tick)
 
     @property
     def next_tick_s(self) -> float | None:
         """When `on_tick` wants to be called, on the clock."""
-        return self.intake.next_due_s if isinstance(self.intake, ReliableIntake) and self.phase is not Phase.OVER else None
+        return None if self.phase is Phase.OVER else self.arrival.next_tick_s
 
     def on_disconnect(self) -> list[Action]:
         """The client is gone for good: what it said is recognised and stored all the same."""
@@ -252,17 +236,13 @@ class StreamSession:
 
     def on_resume(self, resume: Resume) -> list[Action]:
         """Its client is back over a new socket and goes on where it was."""
-        assert isinstance(self.intake, ReliableIntake)
-        now_s = self.clock()
         lost: list[Action] = []
         if self.phase is not Phase.OVER:
             try:
-                lost = self._hand_on(self.intake.give_up_before(resume.oldest or 0, now_s))
+                lost = self.arrival.come_back(resume.oldest or 0)
             except ProtocolError as err:
                 return self._fail(err.code, err.message)
-            self.intake.begin_again(now_s)
         told: list[Action] = [Send(message) for message in self.results.missed_since(resume.next_segment)]
-        self._acked_at_s = now_s
         return [*_without_sends(lost), Send(self._resumed()), *told, *self._farewell]
 
     def on_silence_of_client(self) -> list[Action]:
@@ -327,7 +307,7 @@ class StreamSession:
 
     def on_stored(self, checkpoint: link.Checkpoint) -> None:
         """The database has it: no process will ask the client for anything before it."""
-        self._stored = checkpoint
+        self.arrival.stored = checkpoint
 
     # Client messages
 
@@ -339,8 +319,7 @@ class StreamSession:
         self.start = start
         self.results.wants_words = start.words
         self.languages = language_tags(start.language, self.default_language)
-        self.container = _container(start)
-        return self._open(_raw_format(start) if self.container is None else DECODED)
+        return self._open(_container(start))
 
     def _on_late_resume(self, _resume: Resume) -> list[Action]:
         return self._bad_message("resume_not_first", "resume came in a running session; it is the first message of a socket.")
@@ -348,7 +327,7 @@ class StreamSession:
     def _unsupported(self, start: Start) -> str | None:
         if start.scenario not in {None, "general"}:
             return f"scenario is {start.scenario!r}; this server knows only general."
-        if start.reliable and start.encoding in CONTAINERS:
+        if start.reliable and _container(start) is not None:
             return f"reliable is true and encoding is {start.encoding}; only raw samples can be numbered. Leave one of them out."
         return None
 
@@ -356,8 +335,8 @@ class StreamSession:
         """Audio came first and was taken as the defaults say; a start that says otherwise means that it was misread."""
         if start.reliable != self.is_reliable:
             return self._fail("start_after_audio", "start asks for reliable mode, but audio came before it. Send start first.")
-        if self.container is None and _raw_format(start) != self.intake.format:
-            came, taken = _described(_raw_format(start)), _described(self.intake.format)
+        if self.arrival.container is None and _raw_format(start) != self.arrival.format:
+            came, taken = _described(_raw_format(start)), _described(self.arrival.format)
             return self._fail(
                 "start_after_audio", f"start says {came}, but audio came before it and was taken as {taken}. Send start first."
             )
@@ -408,14 +387,16 @@ class StreamSession:
         """A client that sends only audio has started with the defaults."""
         return self._on_start(Start()) if self.phase is Phase.WAITING else []
 
-    def _open(self, audio_format: AudioFormat) -> list[Action]:
+    def _open(self, container: ContainerEncoding | None) -> list[Action]:
         self.phase = Phase.OPENING
-        self.intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
         self.results.keeps = self.start.reliable
+        audio_format = _raw_format(self.start) if container is None else DECODED
+        intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
+        self.arrival = Arrival(intake, self.clock, self.results.gap, container)
         return [OpenRecognition(self._options())]
 
     def _options(self) -> link.StreamOptions:
-        audio_format = self.intake.format
+        audio_format = self.arrival.format
         return link.StreamOptions(
             encoding=audio_format.encoding,
             sample_rate_hz=audio_format.sample_rate_hz,
@@ -435,10 +416,11 @@ class StreamSession:
         self.model = restored.model
         self.languages = language_tags(restored.start.language, self.default_language)
         self.language = self.languages[0] if len(self.languages) == 1 else "auto"
-        self.checkpoint = self._stored = restored.checkpoint
         self._recorded_samples = restored.checkpoint.settled_samples
         audio_format = _raw_format(restored.start)
-        self.intake = ReliableIntake(audio_format, audio_format.frames_at(restored.checkpoint.settled_samples))
+        intake = ReliableIntake(audio_format, audio_format.frames_at(restored.checkpoint.settled_samples))
+        self.arrival = Arrival(intake, self.clock, self.results.gap, has_begun=True)
+        self.arrival.settled = self.arrival.stored = restored.checkpoint
         self.results.wants_words = restored.start.words
         self.results.keeps = True
         self.results.restore(restored.finals, restored.gaps, restored.checkpoint.next_segment)
@@ -454,92 +436,26 @@ class StreamSession:
     def _first_audio(self, payload: bytes) -> list[Action]:
         """See what it is before anything is made of it."""
         kind = sniff(payload)
-        if kind is None or self.container is not None:
+        if kind is None or self.arrival.container is not None:
             return self._opened()
+        warning = self._warning("container_detected", f"The audio begins like a {kind} file and is decoded as one.")
         if self.phase is Phase.WAITING:
-            self.start = Start(encoding=kind)
-            self.languages = language_tags(None, self.default_language)
-            self.container = kind
-            return [*self._container_warning(kind), *self._open(DECODED)]
-        if self.start.encoding is None:
-            return self._change_to_container(kind)
+            return [warning, *self._on_start(Start(encoding=kind))]
+        if self.start.encoding is None and not self.is_reliable:
+            return [warning, *self._open_anew(kind)]
         return self._fail(
             "unsupported_encoding",
             f"The audio begins like a {kind} file; expected bare {self.start.encoding} samples. Say {kind}, or nothing.",
         )
 
-    def _change_to_container(self, kind: ContainerEncoding) -> list[Action]:
-        """start named no encoding, so recognition was opened for raw samples; none has gone there yet."""
-        if self.is_reliable:
-            return self._fail(
-                "unsupported_encoding", f"The audio begins like a {kind} file; in reliable mode only raw samples can be sent."
-            )
-        self.container = kind
-        if self.intake.format == DECODED:
-            return self._container_warning(kind)
-        self.intake = PlainIntake(DECODED)
-        return [*self._container_warning(kind), CancelRecognition(), OpenRecognition(self._options())]
-
-    def _container_warning(self, kind: ContainerEncoding) -> list[Action]:
-        return [
-            self._warning("container_detected", f"The audio begins like a {kind} file and is decoded as one. Say so in start.")
-        ]
-
-    def _take_samples(self, intake: PlainIntake, payload: bytes) -> list[Action]:
-        whole = intake.push(payload)
-        if intake.remainder and not self._has_warned_of_odd_bytes:
-            self._has_warned_of_odd_bytes = True
-            warning = self._warning(
-                "odd_byte_count",
-                f"A frame of {len(payload)} bytes is no whole number of samples; its rest is joined with the next frame.",
-            )
-            return [warning, SendAudio(whole)] if whole else [warning]
-        return [SendAudio(whole)] if whole else []
-
-    def _take_numbered(self, intake: ReliableIntake, payload: bytes) -> list[Action]:
-        try:
-            pieces = intake.push(payload, self.clock())
-        except ProtocolError as err:
-            return self._fail(err.code, err.message)
-        return [*self._hand_on(pieces), *self._ack_if_due(), *self._ended_if_whole()]
-
-    def _hand_on(self, pieces: Iterable[Piece]) -> list[Action]:
-        """Pieces that the intake has just counted."""
-        pieces = list(pieces)
-        position = self.intake.num_frames - sum(self._num_frames(piece) for piece in pieces)
-        actions: list[Action] = []
-        for piece in pieces:
-            end = position + self._num_frames(piece)
-            if isinstance(piece, Missing):
-                ms_at = self.intake.format.ms_at
-                actions += [
-                    SendGap(piece.num_frames),
-                    *self.results.gap(Gap(from_ms=ms_at(position), to_ms=ms_at(end), reason="lost")),
-                ]
-            elif piece:
-                actions.append(SendAudio(piece))
-            position = end
-        return actions
-
-    def _num_frames(self, piece: Piece) -> int:
-        return piece.num_frames if isinstance(piece, Missing) else len(piece) // self.intake.format.frame_bytes
-
-    @property
-    def credit_ms(self) -> int:
-        """How much more audio may be sent before recognition has caught up."""
-        unsettled_samples = self.intake.format.samples_at(self.intake.num_frames) - self.checkpoint.settled_samples
-        return max(0, WINDOW_MS - unsettled_samples // 16)
+    def _open_anew(self, kind: ContainerEncoding) -> list[Action]:
+        """Recognition was opened for bare samples, and none has gone there yet."""
+        phase, actions = self.phase, self._open(kind)
+        self.phase = phase
+        return [CancelRecognition(), *actions]
 
     def _ack_if_due(self) -> list[Action]:
-        """Once a second; sooner when a client that had to stop may go on."""
-        now_s = self.clock()
-        is_relief = self._acked_credit_ms < WINDOW_MS // 4 and self.credit_ms > 2 * self._acked_credit_ms
-        if not (is_relief or now_s - self._acked_at_s >= ACK_EVERY_S) or self.phase is Phase.OVER:
-            return []
-        self._acked_at_s = now_s
-        self._acked_credit_ms = self.credit_ms
-        settled = min(self.intake.format.frames_at(self._stored.settled_samples), self.intake.num_frames)
-        return [Send(Ack(received=self.intake.num_frames, settled=settled, credit_ms=self._acked_credit_ms))]
+        return self.arrival.ack_if_due() if self.phase in {Phase.LIVE, Phase.ENDING} else []
 
     # Recognition events
 
@@ -555,7 +471,7 @@ class StreamSession:
             resume_token=self.resume_token if self.is_reliable and self.resume_s else None,
             model=event.model,
             language=event.language,
-            sample_rate=self.start.sample_rate if self.container is None else self.intake.format.sample_rate_hz,
+            sample_rate=self.arrival.format.sample_rate_hz,
             window_ms=WINDOW_MS,
         )
         held = [action for change in self._held for action in self._on_configure(change)]
@@ -573,12 +489,12 @@ class StreamSession:
         ]
 
     def _on_final(self, event: link.TranscriptFinal) -> list[Action]:
-        self.checkpoint = event.checkpoint
+        self.arrival.settled = event.checkpoint
         self._recorded_samples = event.checkpoint.settled_samples
         return self.results.final(event)
 
     def _on_progress(self, event: link.StreamProgress) -> list[Action]:
-        self.checkpoint = event.checkpoint
+        self.arrival.settled = event.checkpoint
         actions = self.results.lag(event.behind_ms)
         if not self.is_reliable:
             return actions
@@ -587,7 +503,7 @@ class StreamSession:
         return [*actions, *self._ack_if_due()]
 
     def _on_done(self, event: link.StreamDone) -> list[Action]:
-        self.checkpoint = event.checkpoint
+        self.arrival.settled = event.checkpoint
         return self._finish()
 
     def _on_failed(self, event: link.StreamFailed) -> list[Action]:
@@ -596,37 +512,30 @@ class StreamSession:
     # The end
 
     def _on_end(self, end: End) -> list[Action]:
-        if isinstance(self.intake, ReliableIntake) and end.samples is not None:
-            self.intake.expect(end.samples, self.clock())
-            if not self.intake.is_whole:
-                self.phase = Phase.ENDING
-                return []
-        return self._end_now()
+        if end.samples is not None:
+            self.arrival.expect(end.samples)
+        if self.arrival.is_whole:
+            return self._end_now()
+        self.phase = Phase.ENDING
+        return []
 
     def _awaits_tail(self) -> bool:
         """Whether the client has ended, but not all that it sent has come."""
-        return self.phase is Phase.ENDING and isinstance(self.intake, ReliableIntake) and not self.intake.is_whole
+        return self.phase is Phase.ENDING and not self.arrival.is_whole
 
     def _ended_if_whole(self) -> list[Action]:
         """What was missing of a stream that has ended has come now, or is given up."""
-        if self.phase is not Phase.ENDING or self._awaits_tail():
-            return []
-        return [EndRecognition()]
+        return [EndRecognition()] if self.phase is Phase.ENDING and self.arrival.is_whole else []
 
     def _end_now(self) -> list[Action]:
-        """No more audio is expected; what waits behind a hole is let in, the hole is lost."""
-        actions = self._opened()
-        if isinstance(self.intake, ReliableIntake):
-            while not self.intake.is_whole:
-                actions += self._hand_on(self.intake.give_up_lost(float("inf")))
-        elif self.intake.remainder:
-            sentence = f"{len(self.intake.remainder)} bytes at the end are no whole sample and were dropped."
-            actions.append(self._warning("incomplete_sample", sentence))
+        """No more audio is expected."""
+        opened = self._opened()
+        actions = self.arrival.finish()
         self.phase = Phase.ENDING
-        return [*actions, FinishDecoding() if self.container is not None else EndRecognition()]
+        return [*opened, *actions]
 
     def _account(self) -> Account:
-        return Account.of(self.intake.num_frames, self.intake.format, self.checkpoint)
+        return Account.of(self.arrival.intake.num_frames, self.arrival.format, self.checkpoint)
 
     def _record_end(self, account: Account, status: str, error_code: str = "") -> RecordEnd:
         return RecordEnd(status, error_code, account, tuple(self.results.gaps), self.results.latency.summary())
@@ -677,12 +586,12 @@ class StreamSession:
     def _resumed(self) -> Resumed:
         return Resumed(
             session=self.session_id,
-            offset=self.intake.num_frames,
+            offset=self.arrival.intake.num_frames,
             model=self.model,
             language=self.language,
-            sample_rate=self.intake.format.sample_rate_hz,
+            sample_rate=self.arrival.format.sample_rate_hz,
             window_ms=WINDOW_MS,
-            credit_ms=self.credit_ms,
+            credit_ms=self.arrival.credit_ms,
         )
 
     def _going_away(self) -> GoingAway:
@@ -708,7 +617,7 @@ def _container(start: Start) -> ContainerEncoding | None:
 
 def _raw_format(start: Start) -> AudioFormat:
     """As `start` says; None stands for 16-bit samples."""
-    encoding: link.Encoding = "pcm_s16le" if start.encoding is None or start.encoding in CONTAINERS else start.encoding  # type: ignore[assignment]  # what is no container is raw
+    encoding = next((kind for kind in get_args(RawEncoding) if kind == start.encoding), "pcm_s16le")
     return AudioFormat(encoding, start.sample_rate, start.channels)
 
 

@@ -485,7 +485,7 @@ def test_the_account_adds_up(num_bytes: int, rate_hz: int, checkpoint: link.Chec
 @given(st.integers(0, 10**7), st.integers(8_000, 48_000), st.floats(0, 1), st.floats(0, 1))
 def test_the_account_always_adds_up(num_frames: int, rate_hz: int, share_settled: float, share_spoken: float) -> None:
     talk = live(Talk(), sample_rate=rate_hz)
-    talk.session.intake.num_frames = num_frames
+    talk.session.arrival.intake.num_frames = num_frames
     num_settled = round(num_frames * 16_000 // rate_hz * share_settled)
     num_spoken = round(num_settled * share_spoken)
 
