@@ -1,7 +1,7 @@
 """The WebSocket connection as uvicorn shall keep it: `uvicorn --ws asr_project.websocket:StreamSocket`.
 
 uvicorn's own class is made for pages that exchange a message now and then. A stream sends five frames of audio a second for
-hours, from machines that vanish without a word. What is different here, and why, is told in docs/decisions/0012; everything
+hours, from machines that vanish without a word. What is different here, and why, is told in docs/decisions/0013; everything
 else, the handshake and the rules of the protocol above all, is left to uvicorn and to the websockets library.
 """
 
