@@ -8,7 +8,7 @@ order. A session sends exactly one terminal message, `done` or `error`, and noth
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType, structs
 
@@ -18,7 +18,6 @@ from transcription.actions import (
     Action,
     CancelRecognition,
     Close,
-    ConfigureRecognition,
     EndRecognition,
     FinalizeRecognition,
     OpenRecognition,
@@ -31,6 +30,16 @@ from transcription.arrival import DECODED, WINDOW_MS, Arrival
 from transcription.containers import sniff
 from transcription.intake import OFFSET, AudioFormat, PlainIntake, ReliableIntake
 from transcription.languages import language_complaint, language_tags
+from transcription.options import (
+    applied_to,
+    change_of,
+    container_of,
+    misread_without,
+    raw_format_of,
+    recognition_change,
+    stream_options,
+    unsupported_in,
+)
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import (
     MAX_FRAME_BYTES,
@@ -46,7 +55,6 @@ from transcription.protocol import (
     GoingAway,
     Ping,
     Pong,
-    RawEncoding,
     Ready,
     Resume,
     Resumed,
@@ -314,46 +322,27 @@ class StreamSession:
     def _on_start(self, start: Start) -> list[Action]:
         if self.phase is not Phase.WAITING:
             return self._on_late_start(start)
-        if (refused := self._unsupported(start)) is not None:
+        if (refused := unsupported_in(start)) is not None:
             return self._fail("unsupported_option", refused)
         self.start = start
         self.results.wants_words = start.words
         self.languages = language_tags(start.language, self.default_language)
-        return self._open(_container(start))
+        return self._open(container_of(start))
 
     def _on_late_resume(self, _resume: Resume) -> list[Action]:
         return self._bad_message("resume_not_first", "resume came in a running session; it is the first message of a socket.")
 
-    def _unsupported(self, start: Start) -> str | None:
-        if start.scenario not in {None, "general"}:
-            return f"scenario is {start.scenario!r}; this server knows only general."
-        if start.reliable and _container(start) is not None:
-            return f"reliable is true and encoding is {start.encoding}; only raw samples can be numbered. Leave one of them out."
-        return None
-
     def _on_late_start(self, start: Start) -> list[Action]:
         """Audio came first and was taken as the defaults say; a start that says otherwise means that it was misread."""
-        if start.reliable != self.is_reliable:
-            return self._fail("start_after_audio", "start asks for reliable mode, but audio came before it. Send start first.")
-        if self.arrival.container is None and _raw_format(start) != self.arrival.format:
-            came, taken = _described(_raw_format(start)), _described(self.arrival.format)
-            return self._fail(
-                "start_after_audio", f"start says {came}, but audio came before it and was taken as {taken}. Send start first."
-            )
+        taken = None if self.arrival.container is not None else self.arrival.format
+        if (misread := misread_without(start, taken=taken, is_reliable=self.is_reliable)) is not None:
+            return self._fail("start_after_audio", misread)
         warning = self._warning(
             "late_start",
             "start came after the session was open; its language and timing count from the next segment"
             + ("; denoise is fixed by then and stays off." if start.denoise else "."),
         )
-        change = Configure(
-            language=self.default_language if start.language is None else start.language,
-            endpoint_ms=start.endpoint_ms,
-            max_segment_s=start.max_segment_s,
-            interim=start.interim,
-            words=start.words,
-            hotwords=start.hotwords,
-        )
-        return [warning, *self._on_configure(change)]
+        return [warning, *self._on_configure(change_of(start, self.default_language))]
 
     def _on_configure(self, change: Configure) -> list[Action]:
         if self.phase is Phase.WAITING:
@@ -370,18 +359,8 @@ class StreamSession:
                 languages, change = UNSET, structs.replace(change, language=UNSET)
         if not isinstance(change.words, UnsetType):
             self.results.wants_words = change.words
-        self.start = structs.replace(
-            self.start, **{name: given for name, given in structs.asdict(change).items() if given is not UNSET}
-        )
-        seconds = change.max_segment_s
-        configure = ConfigureRecognition(
-            languages=languages,
-            hotwords=UNSET if isinstance(change.hotwords, UnsetType) else tuple(change.hotwords),
-            endpoint_ms=change.endpoint_ms,
-            max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
-            interim=change.interim,
-        )
-        return [*warnings, configure, *([self._record_checkpoint()] if self.can_resume else [])]
+        self.start = applied_to(self.start, change)
+        return [*warnings, recognition_change(change, languages), *([self._record_checkpoint()] if self.can_resume else [])]
 
     def _opened(self) -> list[Action]:
         """A client that sends only audio has started with the defaults."""
@@ -390,25 +369,10 @@ class StreamSession:
     def _open(self, container: ContainerEncoding | None) -> list[Action]:
         self.phase = Phase.OPENING
         self.results.keeps = self.start.reliable
-        audio_format = _raw_format(self.start) if container is None else DECODED
+        audio_format = raw_format_of(self.start) if container is None else DECODED
         intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
         self.arrival = Arrival(intake, self.clock, self.results.gap, container)
-        return [OpenRecognition(self._options())]
-
-    def _options(self) -> link.StreamOptions:
-        audio_format = self.arrival.format
-        return link.StreamOptions(
-            encoding=audio_format.encoding,
-            sample_rate_hz=audio_format.sample_rate_hz,
-            num_channels=audio_format.num_channels,
-            languages=self.languages,
-            hotwords=tuple(self.start.hotwords),
-            model=self.start.model,
-            interim=self.start.interim,
-            endpoint_ms=self.start.endpoint_ms,
-            max_segment_ms=round(self.start.max_segment_s * 1000),
-            denoise=self.start.denoise,
-        )
+        return [OpenRecognition(stream_options(self.start, self.languages, audio_format))]
 
     def restore(self, restored: Restored) -> list[Action]:
         """Go on with a session that another process began. `on_resume` follows."""
@@ -417,7 +381,7 @@ class StreamSession:
         self.languages = language_tags(restored.start.language, self.default_language)
         self.language = self.languages[0] if len(self.languages) == 1 else "auto"
         self._recorded_samples = restored.checkpoint.settled_samples
-        audio_format = _raw_format(restored.start)
+        audio_format = raw_format_of(restored.start)
         intake = ReliableIntake(audio_format, audio_format.frames_at(restored.checkpoint.settled_samples))
         self.arrival = Arrival(intake, self.clock, self.results.gap, has_begun=True)
         self.arrival.settled = self.arrival.stored = restored.checkpoint
@@ -429,7 +393,8 @@ class StreamSession:
             self._farewell = [Send(restored.done), Close(CloseCode.DONE, "done")]
             return []
         self.phase = Phase.LIVE
-        return [OpenRecognition(structs.replace(self._options(), model=restored.model), restored.checkpoint)]
+        options = stream_options(self.start, self.languages, audio_format)
+        return [OpenRecognition(structs.replace(options, model=restored.model), restored.checkpoint)]
 
     # Audio
 
@@ -609,20 +574,6 @@ def done_message(session_id: str, account: Account, num_segments: int) -> Done:
         num_segments=num_segments,
         complete=account.is_complete,
     )
-
-
-def _container(start: Start) -> ContainerEncoding | None:
-    return next((kind for kind in get_args(ContainerEncoding) if kind == start.encoding), None)
-
-
-def _raw_format(start: Start) -> AudioFormat:
-    """As `start` says; None stands for 16-bit samples."""
-    encoding = next((kind for kind in get_args(RawEncoding) if kind == start.encoding), "pcm_s16le")
-    return AudioFormat(encoding, start.sample_rate, start.channels)
-
-
-def _described(audio_format: AudioFormat) -> str:
-    return f"{audio_format.encoding} at {audio_format.sample_rate_hz} Hz with {audio_format.num_channels} channel(s)"
 
 
 def _without_sends(actions: Iterable[Action]) -> list[Action]:
