@@ -20,7 +20,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 class InferenceConfig:
     """address: `unix:/path` or `tcp:host:port`, where this process listens. models: names in the registry, the first one that
     fits a stream serves it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine
-    step. tuning_path: what `manage.py models bench --save` found out. device: `auto`, `cpu`, `cuda` or `cuda:N`.
+    step. tuning_path: what `manage.py models bench --save` found out. max_delay_ms: how long texts may take on average before new
+    streams are refused; 0: no limit. device: `auto`, `cpu`, `cuda` or `cuda:N`.
     """
 
     address: str
@@ -30,12 +31,13 @@ class InferenceConfig:
     max_batch: int
     log_level: str
     tuning_path: Path
+    max_delay_ms: int = 1_000
     device: str = "auto"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "InferenceConfig":
-        """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_LOG_LEVEL,
-        HARK_TUNING_FILE, HARK_VAR_DIR, HARK_DEVICE.
+        """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_MAX_DELAY_MS,
+        HARK_LOG_LEVEL, HARK_TUNING_FILE, HARK_VAR_DIR, HARK_DEVICE.
 
         Raises:
             ConfigError: a value cannot be used; the message names the variable.
@@ -47,6 +49,7 @@ class InferenceConfig:
             precision=_precision(values.get("HARK_PRECISION", "auto")),
             max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "1000")),
             max_batch=_count("HARK_MAX_BATCH", values.get("HARK_MAX_BATCH", "16")),
+            max_delay_ms=_count("HARK_MAX_DELAY_MS", values.get("HARK_MAX_DELAY_MS", "1000"), least=0),
             log_level=_log_level(values.get("HARK_LOG_LEVEL", "INFO")),
             tuning_path=Path(values.get("HARK_TUNING_FILE") or Path(values.get("HARK_VAR_DIR", "var"), "tuning.json")),
             device=_device(values.get("HARK_DEVICE", "auto")),
@@ -119,9 +122,9 @@ def _device(text: str) -> str:
     return text
 
 
-def _count(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"{name} is {text!r}; expected a whole number above 0.")
+def _count(name: str, text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise ConfigError(f"{name} is {text!r}; expected a whole number {'above 0' if least else 'or 0'}.")
     return int(text)
 
 

@@ -35,6 +35,13 @@ class FullError(InferenceError):
     retry_after_s = 10
 
 
+class OverloadedError(FullError):
+    """Recognition cannot keep up with the streams that it has."""
+
+    def __init__(self) -> None:
+        super().__init__(f"Speech recognition has as much to do as it can. Try again in {self.retry_after_s} seconds.")
+
+
 class StepError(InferenceError):
     """The engine failed while it worked on a stream."""
 

@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from inference.batching import Pace, Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
-from inference.errors import FullError, InferenceError, StepError, UnknownModelError, UnsupportedLanguageError
+from inference.errors import FullError, InferenceError, OverloadedError, StepError, UnknownModelError, UnsupportedLanguageError
 from inference.load import Pulse
 from inference.messages import (
     LAG_MS,
@@ -69,6 +69,8 @@ class RecognitionLoop:
     engines: by model name, in order of preference; loaded and warm.
     deliver: called with a link's number and the events of one pass over it, in order.
     clock: monotonic seconds.
+
+    `is_overloaded`: no new stream is let in; whoever measures that sets it, from any thread.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class RecognitionLoop:
         self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
         self._wake = threading.Condition()
         self._is_stopping = False
+        self.is_overloaded = False
         self._keys = itertools.count()
         self._clock = clock
         self._lags_told_s = clock()
@@ -180,6 +183,7 @@ class RecognitionLoop:
 
     def _open(self, link_id: int, request: OpenStream) -> None:
         try:
+            self._admit(request)
             engine = self._engine_for(request.options)
         except InferenceError as err:
             self.deliver(link_id, [failure(request.stream, err)])
@@ -198,9 +202,13 @@ class RecognitionLoop:
             request = structs.replace(request, languages=UNSET)
         client.stream.configure(request)
 
-    def _engine_for(self, options: StreamOptions) -> Engine[Any]:
+    def _admit(self, request: OpenStream) -> None:
         if len(self.clients) >= self.max_streams:
             raise FullError(f"All {self.max_streams} streams of this server are taken. Try again later.")
+        if self.is_overloaded and not request.goes_on:
+            raise OverloadedError
+
+    def _engine_for(self, options: StreamOptions) -> Engine[Any]:
         if options.model is not None:
             return self._named(options.model, options.languages)
         for engine in self.engines.values():

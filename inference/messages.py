@@ -61,10 +61,14 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 class OpenStream(Request, frozen=True, tag="open", kw_only=True):
-    """`checkpoint` is not the beginning when a stream is replayed after an inference process was lost."""
+    """`checkpoint` is not the beginning when a stream is replayed after an inference process was lost.
+
+    `goes_on`: it was open before, here or elsewhere.
+    """
 
     options: StreamOptions
     checkpoint: Checkpoint = Checkpoint()
+    goes_on: bool = False
 
 
 class AudioChunk(Request, frozen=True, tag="audio", kw_only=True):
@@ -141,7 +145,8 @@ class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
 
     busy: share of the last seconds that the recognition thread did not rest, 0 to 1. queue_ms: how long results of the
     last second waited for their batch, on average. stalled_ms: how long ago the recognition thread began its present pass
-    over the streams; 0 while it rests. is_full: the next stream would be refused.
+    over the streams; 0 while it rests. is_full: every place is taken. is_overloaded: it cannot keep up with the streams that it
+    has; new ones are refused, those that go on are let in.
     """
 
     num_streams: int = 0
@@ -149,6 +154,7 @@ class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
     queue_ms: float = 0.0
     stalled_ms: int = 0
     is_full: bool = False
+    is_overloaded: bool = False
 
 
 class StreamEvent(Event, frozen=True, kw_only=True):

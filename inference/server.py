@@ -116,6 +116,7 @@ class InferenceServer:
         if self._recognition is None or self._meter is None:
             return
         self.load = self._meter.report(len(self._recognition.clients))
+        self._recognition.is_overloaded = self.load.is_overloaded
         if self._recognition.pulse.is_stuck:
             logger.critical("the recognition thread has hung for %d ms; ending this process", self.load.stalled_ms)
             faulthandler.dump_traceback()
@@ -157,7 +158,7 @@ class InferenceServer:
 
     def _become_ready(self, loop: RecognitionLoop) -> None:
         self._recognition = loop
-        self._meter = LoadMeter(loop.pulse, self.config.max_streams)
+        self._meter = LoadMeter(loop.pulse, self.config.max_streams, self.config.max_delay_ms)
         if self._stopping.is_set():
             loop.stop()
         models = tuple(engine.info for engine in self.engines)

@@ -78,6 +78,11 @@ class StreamHandle:
         self.num_frames = self._frame_of(self.checkpoint.settled_samples)
 
     @property
+    def goes_on(self) -> bool:
+        """Whether it was open before, here or elsewhere: such a stream is not refused because much is to be done."""
+        return self.was_opened or self.checkpoint != Checkpoint()
+
+    @property
     def frame_bytes(self) -> int:
         return SAMPLE_BYTES[self.options.encoding] * self.options.num_channels
 
@@ -154,7 +159,7 @@ class StreamHandle:
     def replay(self) -> list[AnyRequest]:
         """What a fresh inference process must be told to go on with this stream."""
         first = self._frame_of(self.checkpoint.settled_samples)
-        requests: list[AnyRequest] = [OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint)]
+        requests: list[AnyRequest] = [self._opening()]
         requests.extend(self._from(sent, first) for sent in self._unsettled)
         if self._is_ending:
             requests.append(EndStream(stream=self.number))
@@ -172,6 +177,9 @@ class StreamHandle:
             self._deadline = None
 
     # Inside
+
+    def _opening(self) -> OpenStream:
+        return OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on)
 
     def _repeatable(self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0) -> None:
         first, self.num_frames = self.num_frames, self.num_frames + num_frames

@@ -43,9 +43,9 @@ class Candidate:
 
 
 def least_loaded(candidates: Sequence[Candidate]) -> int | None:
-    """Position of the candidate to choose; one that is full only if all are, the first of equals; None of none."""
+    """Position of the candidate to choose; one that takes no new streams only if none does, the first of equals; None of none."""
     return min(range(len(candidates)), key=lambda position: _rank(candidates[position]), default=None)
 
 
 def _rank(candidate: Candidate) -> tuple[bool, int, int]:
-    return candidate.load.is_full, int(candidate.pressure * STEPS), candidate.num_streams
+    return candidate.load.is_full or candidate.load.is_overloaded, int(candidate.pressure * STEPS), candidate.num_streams

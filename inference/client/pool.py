@@ -15,7 +15,7 @@ from msgspec import structs
 from inference.client.handle import OnEvents, StreamHandle
 from inference.client.placement import least_loaded
 from inference.client.worker_link import NO_WORKER, WorkerLink
-from inference.errors import FullError
+from inference.errors import FullError, OverloadedError
 from inference.messages import LAG_MS, AnyRequest, AnyStreamEvent, Checkpoint, StreamFailed, StreamOptions, WorkerStatus
 
 logger = logging.getLogger(__name__)
@@ -50,11 +50,15 @@ class InferenceClient:
     def open_stream(self, options: StreamOptions, on_events: OnEvents, checkpoint: Checkpoint = BEGINNING) -> StreamHandle:
         """Open a stream at the least loaded process; StreamOpened or StreamFailed comes first.
 
-        `checkpoint`: how far the stream was settled elsewhere; it goes on from there.
+        `checkpoint`: how far the stream was settled elsewhere; it goes on from there. When every process has too much to do, a
+        new stream is refused at once, and one that goes on is let in.
         """
         handle = StreamHandle(self, next(self._numbers), options, on_events, checkpoint)
         self._handles[handle.number] = handle
-        handle.allow(OPEN_PATIENCE_S)
+        if not handle.goes_on and self._are_overloaded(options):
+            asyncio.get_running_loop().call_soon(handle.fail, OverloadedError())
+            return handle
+        handle.allow(LOST_PATIENCE_S if handle.goes_on else OPEN_PATIENCE_S)
         self._place_or_wait(handle)
         return handle
 
@@ -123,7 +127,7 @@ class InferenceClient:
 
     def _place_or_wait(self, handle: StreamHandle, *, only_with_room: bool = False) -> None:
         """Give the stream a place and tell the process there what it must know."""
-        link = self._choose(handle.options, only_with_room=only_with_room or handle.was_opened)
+        link = self._choose(handle, only_with_room=only_with_room or handle.goes_on)
         if link is None:
             self._places.pop(handle.number, None)
             self._waiting[handle.number] = handle
@@ -132,14 +136,19 @@ class InferenceClient:
         self._places[handle.number] = link
         link.open(handle.number, handle.replay())
 
-    def _choose(self, options: StreamOptions, *, only_with_room: bool) -> WorkerLink | None:
+    def _choose(self, handle: StreamHandle, *, only_with_room: bool) -> WorkerLink | None:
         """A full process is asked all the same when a refusal would be news; so is one without the model, when none has it."""
-        links = [link for link in self.workers if link.can_take and not (only_with_room and link.load.is_full)]
-        fitting = [link for link in links if link.candidate.can_serve(options)]
+        links = [link for link in self.workers if link.can_take and (link.has_room_for(handle) or not only_with_room)]
+        fitting = [link for link in links if link.candidate.can_serve(handle.options)]
         if not fitting and not only_with_room and all(link.can_take for link in self.workers):
             fitting = links
         position = least_loaded([link.candidate for link in fitting])
         return None if position is None else fitting[position]
+
+    def _are_overloaded(self, options: StreamOptions) -> bool:
+        """Whether every process that could take the stream would refuse it, as far as is known."""
+        fitting = [link for link in self.workers if link.status.is_ready and link.candidate.can_serve(options)]
+        return bool(fitting) and all(link.load.is_overloaded for link in fitting)
 
     def _is_taken_elsewhere(self, link: WorkerLink, handle: StreamHandle, event: AnyStreamEvent) -> bool:
         """Whether a refusal for want of room need not be told: another process takes the stream, or it waits for room."""
@@ -147,7 +156,7 @@ class InferenceClient:
             return False
         link.mark_full()
         link.forget(handle.number)
-        if self._choose(handle.options, only_with_room=True) is None and not handle.was_opened:
+        if self._choose(handle, only_with_room=True) is None and not handle.goes_on:
             return False
         self._place_or_wait(handle, only_with_room=True)
         return True

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from msgspec import structs
 
+from inference.client.handle import StreamHandle
 from inference.client.placement import Candidate
 from inference.link import local
 from inference.messages import (
@@ -82,6 +83,10 @@ class WorkerLink:
     def can_take(self) -> bool:
         """Whether a stream may be placed here."""
         return self.status.is_ready and self.load.stalled_ms < MAX_STALLED_MS
+
+    def has_room_for(self, handle: StreamHandle) -> bool:
+        """Whether it would not be refused, as far as is known."""
+        return not self.load.is_full and (handle.goes_on or not self.load.is_overloaded)
 
     @property
     def candidate(self) -> Candidate:

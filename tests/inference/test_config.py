@@ -24,13 +24,14 @@ def test_every_setting_is_read() -> None:
             "HARK_PRECISION": "bf16",
             "HARK_MAX_STREAMS": "3",
             "HARK_MAX_BATCH": "2",
+            "HARK_MAX_DELAY_MS": "0",
             "HARK_LOG_LEVEL": "DEBUG",
             "HARK_TUNING_FILE": "/srv/tuning.json",
         }
     )
 
     assert config == InferenceConfig(
-        "tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG", Path("/srv/tuning.json")
+        "tcp:127.0.0.1:7070", ("fake", "whisper-base"), "bf16", 3, 2, "DEBUG", Path("/srv/tuning.json"), 0
     )
 
 
@@ -58,6 +59,8 @@ def test_every_setting_is_read() -> None:
         ("HARK_MAX_STREAMS", "0"),
         ("HARK_MAX_STREAMS", "-1"),
         ("HARK_MAX_STREAMS", "many"),
+        ("HARK_MAX_DELAY_MS", "-1"),
+        ("HARK_MAX_DELAY_MS", "1s"),
         ("HARK_MAX_BATCH", "1.5"),
         ("HARK_MAX_BATCH", ""),
         ("HARK_DEVICE", ""),

@@ -1,12 +1,12 @@
 """How much an inference process has to do, on a clock of the test's own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
 
-from inference.load import LoadMeter, Pulse, thread_cpu_clock
+from inference.load import LoadMeter, Overload, Pulse, Result, thread_cpu_clock
 from inference.messages import StreamOpened, Timings, TranscriptUpdated
 
 
@@ -19,7 +19,7 @@ class Thread:
 
     def __post_init__(self) -> None:
         self.pulse = Pulse(lambda: self.now_s, lambda: self.cpu_s)
-        self.meter = LoadMeter(self.pulse, max_streams=2)
+        self.meter = LoadMeter(self.pulse, max_streams=2, max_delay_ms=1_000)
 
     def compute(self, seconds: float) -> None:
         self.now_s += seconds
@@ -32,6 +32,84 @@ class Thread:
     def rest(self, seconds: float) -> None:
         with self.pulse.resting():
             self.now_s += seconds
+
+
+def a_result(delay_ms: float, *, is_final: bool = True) -> Result:
+    return Result(is_final, Timings(queue_ms=delay_ms - 1.0, infer_ms=1.0))
+
+
+LATE = [a_result(1_500.0)]
+IN_TIME = [a_result(400.0)]
+
+
+def learned(overload: Overload, seconds: Sequence[tuple[float, list[Result]]]) -> list[bool]:
+    """Whether there was an overload after each second."""
+    states = []
+    for busy, results in seconds:
+        overload.learn(busy, results)
+        states.append(overload.is_overloaded)
+    return states
+
+
+def an_overload() -> Overload:
+    overload = Overload(1_000)
+    learned(overload, [(1.0, LATE)] * 10)
+    assert overload.is_overloaded
+    return overload
+
+
+def test_texts_that_come_too_late_for_seconds_are_an_overload() -> None:
+    states = learned(Overload(1_000), [(1.0, LATE)] * 5)
+
+    assert states == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("max_delay_ms", "second"),
+    [
+        pytest.param(1_000, (0.8, LATE), id="there are rests"),
+        pytest.param(1_000, (1.0, [a_result(900.0)]), id="in time"),
+        pytest.param(1_000, (1.0, [a_result(1_800.0, is_final=False)]), id="only partials are late"),
+        pytest.param(1_000, (1.0, []), id="nobody speaks"),
+        pytest.param(0, (1.0, [a_result(60_000.0)]), id="no limit was set"),
+    ],
+)
+def test_what_is_no_overload(max_delay_ms: int, second: tuple[float, list[Result]]) -> None:
+    assert not any(learned(Overload(max_delay_ms), [second] * 30))
+
+
+def test_one_late_second_is_no_overload() -> None:
+    assert not any(learned(Overload(1_000), [(1.0, IN_TIME), (1.0, LATE), (1.0, IN_TIME)] * 10))
+
+
+def test_a_step_that_lasts_for_seconds_takes_nothing_back() -> None:
+    seconds = [(1.0, [a_result(9_000.0)]), (1.0, []), (1.0, [])]
+
+    assert learned(Overload(1_000), seconds)[-1]
+
+
+def test_nobody_is_let_in_before_there_is_room_for_somebody() -> None:
+    assert all(learned(an_overload(), [(1.0, [a_result(800.0)])] * 30))
+
+
+@pytest.mark.parametrize("second", [(1.0, IN_TIME), (0.5, LATE), (0.0, [])], ids=["in time", "with rests", "all have gone"])
+def test_an_overload_is_over_when_it_was_better_for_some_seconds(second: tuple[float, list[Result]]) -> None:
+    states = learned(an_overload(), [second] * 9)
+
+    assert states[:4] == [True] * 4
+    assert not states[-1]
+
+
+def test_a_thread_that_does_not_rest_and_answers_late_reports_an_overload() -> None:
+    thread = Thread()
+    loads = []
+    for _ in range(6):
+        thread.compute(1.0)
+        thread.pulse.delivered([an_update(5_000.0)])
+        loads.append(thread.meter.report(1))
+
+    assert [load.is_overloaded for load in loads] == [False] * 2 + [True] * 4
+    assert not any(load.is_full for load in loads)
 
 
 def an_update(queue_ms: float) -> TranscriptUpdated:

@@ -317,8 +317,23 @@ def test_more_streams_than_allowed_are_refused_and_a_free_place_is_used_again(en
     bench.run_dry()
 
     assert isinstance(refused, StreamFailed)
-    assert (refused.code, refused.retryable) == ("server_full", True)
+    assert (refused.code, refused.retryable, refused.retry_after_s) == ("server_full", True, 10)
     assert bench.text(3) == "alpha bravo"
+
+
+def test_a_loop_that_has_too_much_to_do_refuses_new_streams_and_lets_in_those_that_go_on(bench: Bench) -> None:
+    bench.open(1)
+    bench.turn()
+
+    bench.loop.is_overloaded = True
+    bench.open(2)
+    bench.loop.submit(LINK, [OpenStream(stream=3, options=StreamOptions(), goes_on=True)])
+    bench.turn()
+
+    (refused,) = bench.events(2)
+    assert isinstance(refused, StreamFailed)
+    assert (refused.code, refused.retryable, refused.retry_after_s) == ("server_full", True, 10)
+    assert [type(bench.events(stream)[0]) for stream in (1, 3)] == [StreamOpened] * 2
 
 
 @pytest.mark.parametrize(

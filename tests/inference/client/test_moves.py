@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from inference.client import NO_WORKER, InferenceClient, StreamHandle, pool
+from inference.client import NO_WORKER, InferenceClient, StreamHandle, WorkerLink, pool
 from inference.client.placement import Candidate
 from inference.client.worker_link import LinkOwner
 from inference.engines.fake import VOCABULARY, FakeEngine
@@ -21,9 +21,11 @@ from inference.messages import (
     AnyRequest,
     AnyStreamEvent,
     AudioChunk,
+    Checkpoint,
     OpenStream,
     StreamDone,
     StreamFailed,
+    StreamOpened,
     StreamOptions,
     StreamProgress,
     TranscriptFinal,
@@ -47,6 +49,7 @@ class Process:
         self.owner = owner
         self.was_tried = True
         self.is_up = False
+        self.is_stalled = False
         self.start()
 
     def start(self) -> None:
@@ -61,7 +64,7 @@ class Process:
 
     @property
     def can_take(self) -> bool:
-        return self.is_up
+        return self.is_up and not self.is_stalled
 
     @property
     def status(self) -> WorkerStatus:
@@ -70,6 +73,9 @@ class Process:
     @property
     def candidate(self) -> Candidate:
         return Candidate(self.status.models, self.load)
+
+    def has_room_for(self, handle: StreamHandle) -> bool:
+        return WorkerLink.has_room_for(cast(WorkerLink, self), handle)
 
     def open(self, _stream: int, requests: list[AnyRequest]) -> None:
         self.outbox += requests
@@ -264,6 +270,80 @@ async def test_a_stream_that_is_given_up_is_not_kept_by_a_process_that_was_too_s
 
     assert process.loop.clients == {}
     assert [type(event) for event in speaker.events] == [StreamFailed]
+
+
+async def pair_of_which_one_has_too_much_to_do() -> tuple[InferenceClient, list[Process]]:
+    """The first one has told so; the second has not yet."""
+    client = InferenceClient("first", "second")
+    processes = cast(list[Process], client.workers)
+    for process in processes:
+        process.loop.is_overloaded = True
+    processes[0].load = WorkerLoad(is_overloaded=True)
+    return client, processes
+
+
+async def test_a_new_stream_goes_where_not_too_much_is_to_be_done() -> None:
+    client, (first, second) = await pair_of_which_one_has_too_much_to_do()
+    second.loop.is_overloaded = False
+
+    speaker = Speaker(client)
+    second.turn()
+
+    assert first.outbox == []
+    assert [type(event) for event in speaker.events] == [StreamOpened]
+
+
+async def test_a_new_stream_is_refused_by_the_process_and_from_then_on_without_asking() -> None:
+    client, (_first, second) = await pair_of_which_one_has_too_much_to_do()
+    asked = Speaker(client)
+    second.turn()
+
+    second.load = WorkerLoad(is_overloaded=True)
+    unasked = Speaker(client)
+    await asyncio.sleep(0)
+
+    for speaker in (asked, unasked):
+        (refused,) = speaker.events
+        assert isinstance(refused, StreamFailed)
+        assert (refused.code, refused.retryable, refused.retry_after_s) == ("server_full", True, 10)
+    assert second.outbox == []
+
+
+async def test_a_refusal_because_of_what_is_to_be_done_waits_for_no_process_that_is_held_up() -> None:
+    client = InferenceClient("first")
+    (process,) = cast(list[Process], client.workers)
+    process.load = WorkerLoad(is_overloaded=True)
+    process.is_stalled = True
+
+    speaker = Speaker(client)
+    await asyncio.sleep(0)
+
+    assert [type(event) for event in speaker.events] == [StreamFailed]
+
+
+async def test_streams_that_go_on_are_let_in_however_much_is_to_be_done() -> None:
+    """One whose process is gone, and one that began at another web process."""
+    client = InferenceClient("first", "second")
+    first, second = cast(list[Process], client.workers)
+    moved = Speaker(client)
+    first.turn()
+    for process in (first, second):
+        process.loop.is_overloaded = True
+        process.load = WorkerLoad(is_overloaded=True)
+    first.die("silent")
+
+    resumed: list[AnyStreamEvent] = []
+    checkpoint = Checkpoint(silence_samples=16_000, next_segment=2)
+    handle = client.open_stream(StreamOptions(), resumed.extend, checkpoint)
+    second.turn()
+    moved.say("alpha", 1.0)
+    handle.send_audio(say("bravo", 1.0))
+    for _ in range(9):
+        second.work()
+
+    assert [final.text for final in moved.finals] == ["alpha"]
+    assert [(event.segment, event.text) for event in resumed if isinstance(event, TranscriptFinal)] == [(2, "bravo")]
+    assert (handle.num_frames, handle.unsettled_ms) == (16_000 + len(say("bravo", 1.0)) // 2, moved.handle.unsettled_ms)
 
 
 def lags_told(speaker: Speaker) -> list[int]:
