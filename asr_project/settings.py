@@ -13,6 +13,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from asr_project import env
+from asr_project.discretion import DISCREET_LEVELS, coarser
 
 # --- Paths and mode ---------------------------------------------------------------------------------------------------
 
@@ -268,13 +269,22 @@ def is_worth_logging(record: logging.LogRecord) -> bool:
     return getattr(request, "path", "") != "/readyz"
 
 
+LOG_LEVEL = env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"()": "asr_project.discretion.DiscreetFormatter", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
     "filters": {"no_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_worth_logging}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_probes"]}},
-    # A scanner with a made-up Host header is answered 400; a traceback of it helps nobody.
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
-    "root": {"handlers": ["console"], "level": env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])},
+    # All of them, Django's and uvicorn's too, write through the one handler above.
+    "loggers": {
+        **{name: {"level": coarser(LOG_LEVEL, level), "handlers": []} for name, level in DISCREET_LEVELS.items()},
+        "django": {"level": coarser(LOG_LEVEL, "INFO"), "handlers": []},
+        "django.server": {"level": coarser(LOG_LEVEL, "INFO"), "handlers": []},
+        # A scanner with a made-up Host header is answered 400; a traceback of it helps nobody.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

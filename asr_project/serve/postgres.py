@@ -24,6 +24,8 @@ SOCKET_PORT = 5432  # names the socket file; nothing listens on TCP
 MAX_SOCKET_PATH_BYTES = 100  # the smallest limit of the systems we know is 104, with the final zero
 STOP_STAGE = 4
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
+# An error of a statement goes to who asked, and not into the log, where it would quote what somebody said.
+DISCREET_OPTIONS = {"log_min_messages": "log", "log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 SERVING_OPTIONS = {"max_connections": "200", "shared_buffers": "128MB"}
 TESTING_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
@@ -53,6 +55,7 @@ class Postgres:
             "listen_addresses": "",
             "unix_socket_directories": str(self.socket_folder),
             "port": str(SOCKET_PORT),
+            **DISCREET_OPTIONS,
             **self.options,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

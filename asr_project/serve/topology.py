@@ -169,6 +169,7 @@ def web(environment: dict[str, str], host: str, port: int) -> ChildSpec:
         "--host", host, "--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-server-header",
         "--no-access-log", "--log-level", "warning", "--ws", WS_CLASS, "--ws-max-size", str(MAX_WS_FRAME_BYTES),
         "--ws-per-message-deflate", "false",  # audio does not get smaller by it, and it costs memory for each socket
+        "--no-proxy-headers",  # whose X-Forwarded-For counts is for HARK_TRUSTED_PROXIES to say
         "--ws-ping-interval", str(PING_EVERY_S), "--ws-ping-timeout", str(PONG_WITHIN_S),
         "--timeout-graceful-shutdown", str(WEB_GRACE_S),
     ]
