@@ -1,0 +1,1 @@
+"""The `hark` command line."""
