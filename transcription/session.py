@@ -72,6 +72,7 @@ PLAIN_CLOSES_IN_S: Final = 20
 CLOSE_CODES: Final = {
     "inference_unavailable": CloseCode.FULL,
     "server_full": CloseCode.FULL,
+    "storage_unavailable": CloseCode.FULL,
     "server_draining": CloseCode.DRAINING,
     "recognition_failed": CloseCode.INTERNAL,
     "internal": CloseCode.INTERNAL,

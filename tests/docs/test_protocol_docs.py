@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from inference import errors
-from transcription import consumers, protocol, session
+from transcription import arrival, consumers, intake, live, outbox, parsing, protocol, results, session
 from transcription.protocol import CLIENT_MESSAGES, SERVER_MESSAGES, CloseCode, Word
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -25,10 +25,12 @@ NEVER_ON_THE_SOCKET = {"weights_unusable", "bad_configuration"}
 LIMITS = {
     "binary frame": protocol.MAX_FRAME_BYTES,
     "text message": protocol.MAX_TEXT_CHARS,
-    "nesting of JSON": protocol.MAX_JSON_DEPTH,
+    "nesting of JSON": parsing.MAX_JSON_DEPTH,
     "unusable messages in a session": session.MAX_BAD_MESSAGES,
     "audio that waits for recognition": session.WINDOW_MS,
-    "messages that a client has not read": consumers.MAX_UNSENT,
+    "audio left out in reliable mode": intake.MAX_GAP_S,
+    "audio that waits behind a missing frame": intake.MAX_HELD_BYTES,
+    "messages that a client has not read": outbox.MAX_UNSENT,
 }
 
 
@@ -62,14 +64,15 @@ def limits(schema: Any) -> set[str]:
 def codes_in(path: Path) -> set[str]:
     """Every literal code that a module gives to a warning, an error or a ProtocolError."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    makers = {"ProtocolError", "_fail", "_bad_message", "_warning"}
+    makers = {"ProtocolError", "_fail", "_bad_message", "_warning", "_say_no", "SessionWarning", "SessionError"}
     found = set()
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+        if not isinstance(node, ast.Call):
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "code")]
         if called in makers:
-            found.add(str(node.args[0].value))
+            found |= {str(code.value) for code in given if isinstance(code, ast.Constant)}
     return found
 
 
@@ -78,7 +81,8 @@ def codes_of_errors(kind: type[errors.InferenceError]) -> set[str]:
 
 
 def all_codes() -> set[str]:
-    spoken = codes_in(Path(protocol.__file__)) | codes_in(Path(session.__file__))
+    speakers = (parsing, intake, arrival, session, live, consumers)
+    spoken = {code for module in speakers for code in codes_in(Path(str(module.__file__)))}
     of_fields = {"unsupported_encoding", "unsupported_sample_rate", "unsupported_channels", "invalid_option"}
     return spoken | of_fields | codes_of_errors(errors.InferenceError)
 
@@ -134,7 +138,7 @@ def test_the_search_for_codes_finds_each_kind() -> None:
 
 
 def test_codes_of_fields_are_those_of_the_code() -> None:
-    refused = {protocol_code(field, None) for field in ("encoding", "sample_rate", "channels", "interim")}
+    refused = {protocol_code(field, "none") for field in ("encoding", "sample_rate", "channels", "interim")}
 
     assert refused == {"unsupported_encoding", "unsupported_sample_rate", "unsupported_channels", "invalid_option"}
 
@@ -171,7 +175,7 @@ def test_every_limit_is_the_one_of_the_code(what: str) -> None:
 
 
 def test_times_in_the_text_are_those_of_the_code() -> None:
-    assert f"{session.LAG_MS} ms or more" in SECTIONS["`lag`"]
-    assert f"every {session.LAG_EVERY_S:g} seconds" in SECTIONS["`lag`"]
+    assert f"{results.LAG_MS} ms or more" in SECTIONS["`lag`"]
+    assert f"every {results.LAG_EVERY_S:g} seconds" in SECTIONS["`lag`"]
     assert rows("`ready`")["heartbeat_s"][2].count(f": {protocol.HEARTBEAT_S}.") == 1
     assert rows("`ready`")["window_ms"][2].endswith(f": {session.WINDOW_MS}.")
