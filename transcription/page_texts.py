@@ -46,12 +46,14 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "state_asking_microphone": _("Please allow the microphone"),
     "state_live": _("Listening"),
     "state_live_file": _("Playing the file"),
+    "state_reconnecting": _("Reconnecting…"),
     "state_draining": _("Finishing the last words…"),
     "state_done": _("Finished"),
     "state_failed": _("Stopped"),
     "button_start": _("Start recording"),
     "button_stop": _("Stop recording"),
     "button_cancel": _("Cancel"),
+    "button_give_up": _("Stop waiting for the connection"),
     "button_dismiss": _("Dismiss"),
     "model_automatic": _("Automatic"),
     "copied": _("Copied"),
@@ -64,7 +66,21 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "notice_quiet": _("The microphone is very quiet. Move closer, or turn up its level in your system settings."),
     "notice_slow": _("The connection is slow: audio is waiting to be sent. Nothing is lost yet; text will be late."),
     "notice_lag": _("Recognition is {seconds} s behind. Nothing is lost; text will be late."),
-    "notice_gap": _("Audio from {from} to {to} is missing: {reason}"),
+    "notice_reconnecting": _(
+        "The connection to the server is interrupted. Go on speaking: the last minute is kept and sent when it is back."
+    ),
+    "notice_reconnecting_file": _(
+        "The connection to the server is interrupted. The file waits, and plays on when the connection is back."
+    ),
+    "notice_reconnecting_end": _(
+        "The connection to the server is interrupted. The last words appear when it is back. Press the button to stop waiting."
+    ),
+    "notice_dropped": _("The connection was away for too long to keep everything: {seconds} s of what you said are lost."),
+    "notice_continued": _(
+        "The server could not go on with the recording as it was, so a new one goes on here. "
+        "The part before is saved in the history as a session of its own."
+    ),
+    "notice_gap": _("Audio from {from} to {to} is missing: it never reached the server."),
     "notice_not_ready": _("The recognition service is still starting. You can record as soon as this message goes away."),
     "fail_no_permission": _(
         "The browser did not allow the microphone. Open the site settings beside the address, allow the microphone, "
@@ -91,11 +107,10 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
         "Could not connect to the server. Check that it is running and that you are signed in, then reload this page."
     ),
     "fail_connection_lost": _(
-        "The connection to the server was lost. What was recognised so far is saved; press the button to go on."
+        "The connection to the server was lost and did not come back. What was recognised so far is saved; "
+        "press the button to go on."
     ),
-    "fail_connection_too_slow": _(
-        "The connection is too slow to send the audio. What was recognised so far is saved. Try again on a better network."
-    ),
+    "fail_gave_up": _("You stopped waiting for the connection. What was recognised before is saved."),
     "fail_server_full": _("The server is full at the moment. Wait a little and try again."),
     "fail_server_not_ready": _("The server did not get ready in time. It may still be starting; try again in a moment."),
     "fail_server_draining": _("The server is restarting. What was recognised so far is saved; try again in a moment."),
@@ -111,6 +126,15 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "fail_refused": _("The server refused this recording. Choose another language or model, or ask whoever runs the server."),
     "fail_idle_timeout": _(
         "The recording was closed because nothing was heard for a long time. Press the button to start again."
+    ),
+    "fail_session_too_long": _(
+        "The recording has reached the longest time allowed. It is saved; press the button to start a new one."
+    ),
+    "fail_access_revoked": _(
+        "You are not signed in any more. What was recognised so far is saved; sign in and reload this page."
+    ),
+    "fail_slow_client": _(
+        "This page was asleep or too busy to take the text. What was recognised so far is saved; press the button to go on."
     ),
     "fail_bad_answer": _(
         "The server sent something that this page does not understand. Reload the page; the server may have been updated."

@@ -72,7 +72,7 @@ test("lines that did not change stay the same objects", () => {
 });
 
 test("messages without a segment change nothing", () => {
-  assert.equal(applyMessage(EMPTY_TRANSCRIPT, { type: "pong" }), EMPTY_TRANSCRIPT);
+  assert.equal(applyMessage(EMPTY_TRANSCRIPT, { type: "pong", id: null }), EMPTY_TRANSCRIPT);
 });
 
 test("only final text is copied", () => {

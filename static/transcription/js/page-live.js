@@ -37,6 +37,7 @@ class LivePage {
     /** @type {SourceKind} */
     this.kind = "microphone";
     this.sessionId = "";
+    this.droppedMs = 0;
   }
 
   wire() {
@@ -46,7 +47,9 @@ class LivePage {
     wireCopyButton(this.view.copy, () => plainText(this.transcript), this.texts, warn);
     rememberChoice(this.view.language, `hark-language-${document.documentElement.lang}`);
     watchModels(this.config.models_url, this.view, this.texts);
-    window.addEventListener("offline", () => this.recording?.client.fail("connection_lost"));
+    for (const event of ["offline", "online"]) {
+      window.addEventListener(event, () => this.recording?.client.networkChanged());
+    }
   }
 
   #pressed() {
@@ -92,6 +95,7 @@ class LivePage {
   #clear(kind) {
     this.kind = kind;
     this.sessionId = "";
+    this.droppedMs = 0;
     this.transcript = EMPTY_TRANSCRIPT;
     this.transcriptView.clear();
     this.view.clearNotices();
@@ -99,16 +103,22 @@ class LivePage {
     this.view.disableDownloads();
     this.view.copy.disabled = true;
     this.view.clock.hidden = true;
-    this.view.showStage("asking", kind);
+    this.view.showStage({ stage: "asking", kind });
   }
 
   #stop() {
     const { recording } = this;
-    recording?.stop();
+    if (recording === null) return;
+    if (recording.isStopped && recording.client.state === "reconnecting") {
+      recording.client.fail("gave_up");
+      return;
+    }
+    recording.stop();
+    if (recording.client.state === "reconnecting") this.#showAbsence(recording);
     // Nothing was opened yet: there is no stream whose end we could wait for.
-    if (recording?.client.state !== "idle") return;
+    if (recording.client.state !== "idle") return;
     this.recording = null;
-    this.view.showStage("idle", this.kind);
+    this.view.showStage({ stage: "idle", kind: this.kind });
   }
 
   #streamUrl() {
@@ -129,6 +139,7 @@ class LivePage {
       onState: (state, failure) => this.#stateChanged(state, failure),
       onMessage: (message) => this.#received(message),
       onSlow: (isSlow) => this.#toggleNotice("slow", isSlow, this.texts.get("notice_slow")),
+      onDropped: (fromMs, toMs) => this.#dropped(toMs - fromMs),
       onLevel: (level, health) => this.#heard(level, health),
     };
   }
@@ -137,7 +148,26 @@ class LivePage {
   #stateChanged(state, failure) {
     if (state === "failed") this.#failed(failure ?? { reason: "unknown", message: "" });
     else if (state === "idle") this.#ended("done");
-    else this.view.showStage(state, this.kind);
+    else if (state === "reconnecting" && this.recording !== null) this.#showAbsence(this.recording);
+    else {
+      this.view.hideNotice("reconnecting");
+      this.view.showStage({ stage: state, kind: this.kind });
+    }
+  }
+
+  /** The connection is away. @param {Recording} recording */
+  #showAbsence({ isStopped }) {
+    const texts = { microphone: "notice_reconnecting", file: "notice_reconnecting_file" };
+    const key = isStopped ? "notice_reconnecting_end" : texts[this.kind];
+    this.view.showNotice("reconnecting", "warning", this.texts.get(key));
+    this.view.showStage({ stage: "reconnecting", kind: this.kind, isStopped });
+  }
+
+  /** @param {number} ms */
+  #dropped(ms) {
+    this.droppedMs += ms;
+    const seconds = Math.ceil(this.droppedMs / 1000);
+    this.view.showNotice("dropped", "warning", this.texts.get("notice_dropped", { seconds }));
   }
 
   /** @param {import("./stream-client.js").Failure} failure */
@@ -151,8 +181,8 @@ class LivePage {
   /** @param {"done" | "failed"} stage */
   #ended(stage) {
     this.recording = null;
-    for (const key of ["silence", "slow", "lag"]) this.view.hideNotice(key);
-    this.view.showStage(stage, this.kind);
+    for (const key of ["silence", "slow", "lag", "reconnecting"]) this.view.hideNotice(key);
+    this.view.showStage({ stage, kind: this.kind });
     if (this.sessionId === "") return;
     this.view.enableDownloads((format) => this.#downloadUrl(format));
     this.view.showHistoryLink(this.config.history_url.replace("{id}", this.sessionId));
@@ -167,7 +197,7 @@ class LivePage {
   #received(message) {
     switch (message.type) {
       case "ready":
-        this.sessionId = message.session;
+        this.#sessionBegan(message.session);
         break;
       case "partial":
       case "final":
@@ -189,6 +219,12 @@ class LivePage {
     }
   }
 
+  /** @param {string} session */
+  #sessionBegan(session) {
+    if (this.sessionId !== "") this.view.showNotice("continued", "info", this.texts.get("notice_continued"));
+    this.sessionId = session;
+  }
+
   /** @param {import("./transcript-state.js").Transcript} transcript */
   #draw(transcript) {
     this.transcript = transcript;
@@ -198,11 +234,7 @@ class LivePage {
 
   /** @param {import("./protocol.js").Gap} gap */
   #gapText(gap) {
-    return this.texts.get("notice_gap", {
-      from: formatClock(gap.from_ms),
-      to: formatClock(gap.to_ms),
-      reason: gap.reason,
-    });
+    return this.texts.get("notice_gap", { from: formatClock(gap.from_ms), to: formatClock(gap.to_ms) });
   }
 
   /** @param {number} behindMs */
@@ -216,7 +248,8 @@ class LivePage {
   /** @param {import("./protocol.js").Done} done */
   #summarise(done) {
     this.#draw(dropUnfinished(this.transcript));
-    const values = { duration: formatClock(done.received_ms), segments: this.transcript.lines.length };
+    const durationMs = done.received_ms + (this.recording?.client.earlierMs ?? 0);
+    const values = { duration: formatClock(durationMs), segments: this.transcript.lines.length };
     this.view.showSummary(this.texts.get("summary_saved", values));
     if (done.complete) return;
     const text = this.texts.get("summary_incomplete", { gap: formatClock(done.gap_ms) });

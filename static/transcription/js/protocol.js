@@ -4,10 +4,13 @@
  * transcription/protocol.py; a test compares the two.
  */
 
-export const CLIENT_MESSAGES = Object.freeze(["start", "configure", "finalize", "ping", "end"]);
+export const CLIENT_MESSAGES = Object.freeze(["start", "resume", "configure", "finalize", "ping", "end"]);
 
 export const SERVER_MESSAGES = Object.freeze([
   "ready",
+  "resumed",
+  "ack",
+  "nack",
   "speech_started",
   "speech_ended",
   "partial",
@@ -15,6 +18,7 @@ export const SERVER_MESSAGES = Object.freeze([
   "pong",
   "lag",
   "gap",
+  "going_away",
   "warning",
   "error",
   "done",
@@ -34,19 +38,27 @@ export const CLOSE_CODES = Object.freeze({
 });
 
 /**
- * @typedef {{type: "ready", session: string, model: string, language: string, sample_rate: number, window_ms: number,
- *   heartbeat_s: number}} Ready
+ * @typedef {{type: "ready", session: string, resume_token: string | null, model: string, language: string,
+ *   sample_rate: number, window_ms: number, heartbeat_s: number}} Ready
+ * @typedef {{type: "resumed", session: string, offset: number, model: string, language: string, sample_rate: number,
+ *   window_ms: number, credit_ms: number, heartbeat_s: number}} Resumed
+ * @typedef {{type: "ack", received: number, settled: number, credit_ms: number}} Ack
+ * @typedef {{type: "nack", from: number, to: number}} Nack
  * @typedef {{type: "partial", segment: number, text: string, stable: string, start_ms: number, end_ms: number}} Partial
  * @typedef {{text: string, start_ms: number, end_ms: number, confidence: number}} Word
  * @typedef {{type: "final", segment: number, text: string, start_ms: number, end_ms: number, language: string,
- *   confidence: number, model: string, words: Word[]}} Final
+ *   confidence: number, model: string, words: Word[], from_finalize: boolean}} Final
  * @typedef {{type: "gap", from_ms: number, to_ms: number, reason: string}} Gap
  * @typedef {{type: "lag", behind_ms: number}} Lag
- * @typedef {{type: "warning" | "error", code: string, message: string, retryable: boolean}} Problem
+ * @typedef {{type: "going_away", reason: string, resume_within_s: number | null, closes_in_s: number}} GoingAway
+ * @typedef {{type: "warning", code: string, message: string, retryable: boolean}} Warning
+ * @typedef {{type: "error", code: string, message: string, retryable: boolean, retry_after_s: number | null}} SessionError
  * @typedef {{type: "done", session: string, received_ms: number, transcribed_ms: number, silence_ms: number,
  *   gap_ms: number, num_segments: number, complete: boolean}} Done
- * @typedef {{type: "pong"} | {type: "speech_started" | "speech_ended", at_ms: number}} Other
- * @typedef {Ready | Partial | Final | Gap | Lag | Problem | Done | Other} ServerMessage
+ * @typedef {{type: "speech_started" | "speech_ended", at_ms: number}} Speech
+ * @typedef {{type: "pong", id: string | number | null}} Pong
+ * @typedef {Ready | Resumed | Ack | Nack | Partial | Final | Gap | Lag | GoingAway | Warning | SessionError | Done
+ *   | Speech | Pong} ServerMessage
  */
 
 /** What came is not a message of this protocol. */

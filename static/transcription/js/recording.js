@@ -26,6 +26,7 @@ const BYTES_PER_SAMPLE = 2;
  * @property {(state: StreamState, failure: Failure | null) => void} onState
  * @property {(message: import("./protocol.js").ServerMessage) => void} onMessage
  * @property {(isSlow: boolean) => void} onSlow
+ * @property {(fromMs: number, toMs: number) => void} onDropped
  * @property {(level: {rms: number, peak: number}, health: "ok" | "quiet" | "dead") => void} onLevel
  */
 
@@ -48,10 +49,10 @@ export class Recording {
     });
     this.client = new StreamClient({
       url,
-      WebSocket,
       onState: (state, failure) => this.#changed(state, failure),
       onMessage: handlers.onMessage,
       onSlow: handlers.onSlow,
+      onDropped: handlers.onDropped,
     });
   }
 
@@ -60,7 +61,7 @@ export class Recording {
   }
 
   get isBackedUp() {
-    return this.client.isSlow;
+    return this.client.isBackedUp;
   }
 
   /**

@@ -1,210 +1,300 @@
 // @ts-check
 /**
- * One stream: the socket, its states and its way to an end. Knows neither microphone nor page; the WebSocket class and the
- * clock are handed in, so that tests play the server.
+ * One stream of audio to the server and its text back, over as many sockets as it takes. Knows neither microphone nor page;
+ * the WebSocket class, the clock and chance are handed in, so that tests play the server.
  *
  *     idle -> asking -> live -> draining -> idle      (done)
+ *             live, draining <-> reconnecting         (what the server lacks is sent again)
  *               any of them -> failed                 (with a reason code that has a sentence in the catalogue)
  */
 
-import { CLOSE_CODES, decodeMessage, encodeMessage, ProtocolError } from "./protocol.js";
+import { AudioSender } from "./audio-sender.js";
+import { BACKLOG_MS, Backlog } from "./backlog.js";
+import { Absence } from "./backoff.js";
+import { PAGE_CLOCK } from "./clock.js";
+import { isCut, isFinalClose, isFinalError, reasonOfClose } from "./closing.js";
+import { Connection } from "./connection.js";
+import { Continuity } from "./continuity.js";
+import { CLOSE_CODES } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
-/** @typedef {"idle" | "asking" | "live" | "draining" | "failed"} StreamState */
+/** @typedef {"idle" | "asking" | "live" | "reconnecting" | "draining" | "failed"} StreamState */
 /** @typedef {{reason: string, message: string}} Failure `message` is the server's own sentence, or empty */
 
-const BYTES_PER_S = 32000;
-/** Unsent audio that makes us say that the connection is slow. */
-export const SLOW_BYTES = 2 * BYTES_PER_S;
-/** Unsent audio that ends the stream: a minute late is no longer live, and memory is not for hoarding. */
-export const MAX_UNSENT_BYTES = 60 * BYTES_PER_S;
 const READY_TIMEOUT_MS = 15000;
-const PING_INTERVAL_MS = 10000;
-/** Two missed pongs and a little: the connection is gone although nobody told us. */
-const SILENT_SERVER_MS = 25000;
 /** A server that answers pings but does not come to an end after `end`. */
 const STUCK_END_MS = 60000;
-const WATCH_INTERVAL_MS = 1000;
-
-/** @type {Record<number, string>} */
-const REASON_OF_CLOSE_CODE = {
-  [CLOSE_CODES.DRAINING]: "server_draining",
-  [CLOSE_CODES.POLICY]: "refused",
-  [CLOSE_CODES.INTERNAL]: "internal",
-  [CLOSE_CODES.FULL]: "server_full",
-  [CLOSE_CODES.BAD_REQUEST]: "refused",
-  [CLOSE_CODES.NOT_AUTHENTICATED]: "not_signed_in",
-  [CLOSE_CODES.FORBIDDEN]: "not_signed_in",
-  [CLOSE_CODES.IDLE]: "idle_timeout",
-};
+const WATCH_EVERY_MS = 1000;
+/** @type {Failure} */
+const LOST = Object.freeze({ reason: "connection_lost", message: "" });
 
 /**
  * @typedef {object} StreamOptions
- * @property {string} url
- * @property {(new (url: string) => WebSocket) & {OPEN: number}} WebSocket
+ * @property {import("./connection.js").ConnectionOptions["url"]} url
  * @property {(state: StreamState, failure: Failure | null) => void} onState
- * @property {(message: ServerMessage) => void} onMessage
- * @property {(isSlow: boolean) => void} onSlow
- * @property {() => number} [now] milliseconds that only grow
+ * @property {(message: ServerMessage) => void} onMessage each result once; numbers and times go on from session to session
+ * @property {(isSlow: boolean) => void} [onSlow]
+ * @property {(fromMs: number, toMs: number) => void} [onDropped] audio that could not be kept until there was a connection
+ * @property {import("./connection.js").ConnectionOptions["WebSocket"]} [WebSocket]
+ * @property {import("./clock.js").Clock} [clock]
+ * @property {() => number} [random] in [0, 1)
  */
 
 export class StreamClient {
+  /** @type {StreamState} */
+  state = "idle";
+  wantsEnd = false;
+  /** @type {AudioSender | null} */
+  sender = null;
+  /** @type {Connection | null} */
+  connection = null;
+  /** Whether this socket's `start` or `resume` was answered. */
+  isAnswered = false;
+  isEndSent = false;
+  lastFailure = LOST;
+  openedAt = 0;
+  progressAt = 0;
+  backlog = new Backlog();
+  continuity = new Continuity({});
+
   /** @param {StreamOptions} options */
-  constructor({ url, WebSocket, onState, onMessage, onSlow, now = () => performance.now() }) {
+  constructor({ url, WebSocket: Socket = WebSocket, clock = PAGE_CLOCK, random = Math.random, ...handlers }) {
     this.url = url;
-    this.WebSocket = WebSocket;
-    this.onState = onState;
-    this.onMessage = onMessage;
-    this.onSlow = onSlow;
-    this.now = now;
-    /** @type {StreamState} */
-    this.state = "idle";
-    /** @type {WebSocket | null} */
-    this.socket = null;
-    /** @type {ArrayBuffer[]} spoken before the socket was open */
-    this.waiting = [];
-    this.numWaitingBytes = 0;
-    this.isSlow = false;
-    this.wantsEnd = false;
-    this.wasOpen = false;
-    this.openedAt = 0;
-    this.heardAt = 0;
-    this.progressAt = 0;
-    this.pingedAt = 0;
+    this.WebSocket = Socket;
+    this.clock = clock;
+    this.handlers = { onSlow: () => {}, onDropped: () => {}, ...handlers };
+    this.absence = new Absence(random);
   }
 
-  get #isOpen() {
-    return this.socket?.readyState === this.WebSocket.OPEN;
+  get isOver() {
+    return this.state === "failed" || this.state === "idle";
   }
 
-  /** Unsent bytes: how far the network is behind the speaker. */
-  get unsentBytes() {
-    return this.numWaitingBytes + (this.socket?.bufferedAmount ?? 0);
+  /** Audio that is not known to be under way. */
+  get unsentMs() {
+    return this.sender?.unsentMs(this.connection) ?? 0;
+  }
+
+  /** Whether a source that can wait should: more would only be kept, and in the end dropped. */
+  get isBackedUp() {
+    return this.unsentMs > BACKLOG_MS;
+  }
+
+  /** How long the sessions were that the server did not know any more when we came back. */
+  get earlierMs() {
+    return this.continuity.earlierMs;
   }
 
   /** @param {Record<string, unknown>} startFields fields of the `start` message */
   open(startFields) {
-    if (this.socket !== null) throw new Error("A StreamClient carries one stream; make a new one.");
-    this.startFields = startFields;
+    if (this.sender !== null) throw new Error("A StreamClient carries one stream; make a new one.");
+    this.sender = new AudioSender(startFields);
+    this.continuity = new Continuity({ encoding: "pcm_s16le", ...startFields, reliable: true });
+    this.openedAt = this.clock.now();
     this.#enter("asking");
-    const now = this.now();
-    Object.assign(this, { openedAt: now, heardAt: now, progressAt: now, pingedAt: now });
-    this.socket = new this.WebSocket(this.url);
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => this.#opened();
-    this.socket.onmessage = (event) => this.#received(event.data);
-    this.socket.onclose = (event) => this.#closed(event.code);
-    this.timer = setInterval(() => this.watch(), WATCH_INTERVAL_MS);
+    this.#connect();
+    this.#watchAgain();
   }
 
-  /** @param {ArrayBuffer} frame 16-bit PCM, 16 kHz, mono. Kept until the socket is open; ignored once the stream ended. */
+  /**
+   * @param {ArrayBuffer | ArrayBufferView} frame whole samples as `start` describes them (16-bit PCM, 16 kHz, mono). Kept until
+   *   the server has settled it; ignored after `end`.
+   */
   sendAudio(frame) {
-    if (this.state !== "asking" && this.state !== "live") return;
-    if (this.#isOpen) this.socket?.send(frame);
-    else this.#wait(frame);
-    this.#checkBacklog();
+    if (this.wantsEnd || this.isOver || this.sender === null) return;
+    const dropped = this.sender.push(frame);
+    if (dropped !== null) this.handlers.onDropped(this.sender.ms(dropped.from), this.sender.ms(dropped.to));
+    this.watch();
   }
 
-  /** No more audio: the server sends what is left, then `done`. */
+  /** No more audio: the server sends what is left, then `done`. While away, this waits for the connection. */
   end() {
-    if (this.state !== "asking" && this.state !== "live") return;
+    if (this.wantsEnd || this.isOver) return;
     this.wantsEnd = true;
-    if (!this.#isOpen) return;
-    this.socket?.send(encodeMessage("end"));
-    this.progressAt = this.now();
-    this.#enter("draining");
+    this.progressAt = this.clock.now();
+    if (this.state === "live") this.#enter("draining");
+    this.#pump();
   }
 
   /** Ends the stream at once from our side. @param {string} reason @param {string} [message] */
   fail(reason, message = "") {
-    if (this.state === "failed" || this.state === "idle") return;
-    this.#enter("failed", { reason, message });
-    this.#release();
+    if (this.isOver) return;
+    this.#leave("failed", { reason, message });
   }
 
-  /** Called every second: time-outs that no event would tell us about. */
+  /** The page went offline or came back: the old connection is not worth waiting for. */
+  networkChanged() {
+    if (this.isAnswered && this.continuity.canReturn) this.#lose(LOST, 0);
+    else if (this.state === "reconnecting") this.#connect();
+  }
+
+  /** Looks at the time. Called every second, and with each frame, because the timers of hidden tabs hardly run. */
   watch() {
-    const now = this.now();
-    if (this.state === "asking" && now - this.openedAt > READY_TIMEOUT_MS) return this.fail("server_not_ready");
-    if (now - this.heardAt > SILENT_SERVER_MS) return this.fail("connection_lost");
-    if (this.state === "draining" && now - this.progressAt > STUCK_END_MS) return this.fail("internal");
-    if (now - this.pingedAt >= PING_INTERVAL_MS && this.#isOpen) {
-      this.pingedAt = now;
-      this.socket?.send(encodeMessage("ping"));
+    const now = this.clock.now();
+    if (this.state === "reconnecting") this.#watchAbsence(now);
+    else if (this.state === "asking") {
+      if (now - this.openedAt > READY_TIMEOUT_MS) this.fail("server_not_ready");
+    } else if (!this.isOver) this.#watchConnection(now);
+  }
+
+  /** @param {number} now */
+  #watchAbsence(now) {
+    const verdict = this.absence.look(now);
+    if (verdict === "over") this.fail(this.lastFailure.reason, this.lastFailure.message);
+    if (verdict === "stuck") this.#lose(this.lastFailure);
+    if (verdict === "try") this.#connect();
+  }
+
+  /** @param {number} now */
+  #watchConnection(now) {
+    this.absence.look(now);
+    if (this.state === "draining" && now - this.progressAt > STUCK_END_MS) this.fail("internal");
+    else if (this.connection?.isAlive()) this.#pump();
+    else if (this.continuity.canReturn) this.#lose(LOST);
+    else this.fail(LOST.reason);
+  }
+
+  #watchAgain() {
+    this.cancelWatch = this.clock.after(WATCH_EVERY_MS, () => {
+      this.#watchAgain();
+      this.watch();
+    });
+  }
+
+  #connect() {
+    this.connection?.drop();
+    this.isAnswered = false;
+    this.isEndSent = false;
+    this.absence.tried(this.clock.now());
+    this.connection = new Connection({
+      url: this.url,
+      WebSocket: this.WebSocket,
+      now: this.clock.now,
+      onOpen: () => this.connection?.tell(...this.continuity.greeting(this.sender?.oldest ?? 0)),
+      onMessage: (message) => this.#received(message),
+      onNonsense: (sentence) => this.fail("bad_answer", sentence),
+      onClose: (code, wasOpen) => this.#closed(code, wasOpen),
+    });
+    this.connection.open();
+  }
+
+  /** @param {ServerMessage} message */
+  #received(message) {
+    if (message.type !== "pong") this.progressAt = this.clock.now();
+    switch (message.type) {
+      case "pong":
+        break;
+      case "ack":
+        this.sender?.acked(message);
+        this.#pump();
+        break;
+      case "nack":
+        if (this.connection !== null) this.sender?.sendAgain(this.connection, message);
+        break;
+      case "error":
+        this.#refused(message);
+        break;
+      default:
+        this.#told(message);
     }
-    return this.#checkBacklog();
   }
 
-  #opened() {
-    this.wasOpen = true;
-    this.heardAt = this.now();
-    this.socket?.send(encodeMessage("start", this.startFields));
-    for (const frame of this.waiting) this.socket?.send(frame);
-    this.waiting = [];
-    this.numWaitingBytes = 0;
-    if (this.wantsEnd) this.end();
+  /** What the page should know, too. @param {ServerMessage} message */
+  #told(message) {
+    const fresh = this.continuity.take(message);
+    if (fresh !== null) this.handlers.onMessage(fresh);
+    if (message.type === "ready" || message.type === "resumed") this.#answered(message);
+    if (message.type === "going_away") this.#sentAway(message);
+    if (message.type === "done") this.#leave("idle");
   }
 
-  /** @param {unknown} text */
-  #received(text) {
-    if (this.state === "failed" || this.state === "idle") return;
-    this.heardAt = this.now();
-    const message = this.#decode(text);
-    if (message === null) return;
-    if (message.type !== "pong") this.progressAt = this.heardAt;
-    if (message.type === "ready" && this.state === "asking") this.#enter("live");
-    this.onMessage(message);
-    if (message.type === "error") this.fail(message.code, message.message);
-    if (message.type === "done") this.#finish();
+  /** @param {import("./protocol.js").Ready | import("./protocol.js").Resumed} message */
+  #answered(message) {
+    if (message.type === "ready") {
+      this.continuity.opened(message);
+      this.sender?.begin(message.window_ms);
+    } else this.sender?.resume(message);
+    this.isAnswered = true;
+    this.absence.back(this.clock.now());
+    this.#enter(this.wantsEnd ? "draining" : "live");
+    this.#pump();
   }
 
-  /** @param {unknown} text */
-  #decode(text) {
-    try {
-      return decodeMessage(text);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.fail("bad_answer", error.message);
-      return null;
+  /** @param {import("./protocol.js").GoingAway} message */
+  #sentAway({ resume_within_s }) {
+    if (!this.continuity.canReturn) return;
+    if (resume_within_s !== null) this.absence.withinMs = resume_within_s * 1000;
+    this.#lose({ reason: "server_draining", message: "" }, this.absence.isSteady ? 0 : null);
+  }
+
+  /** @param {import("./protocol.js").SessionError} error */
+  #refused(error) {
+    if (error.code === "unknown_session" && this.continuity.ticket !== null) this.#startOver();
+    else if (isFinalError(error) || !this.continuity.canReturn) {
+      this.handlers.onMessage(error);
+      this.fail(error.code, error.message);
+    } else {
+      const waitMs = error.retry_after_s === null ? null : error.retry_after_s * 1000;
+      this.#lose({ reason: error.code, message: error.message }, waitMs);
     }
   }
 
-  #finish() {
-    this.#enter("idle");
-    this.#release();
+  /** The server does not know the session any more: what we still have of it goes into a new one. */
+  #startOver() {
+    this.continuity.restart(this.sender?.restart(this.continuity.finalMs) ?? 0);
+    if (this.wantsEnd && this.sender?.numSamples === 0) this.fail("connection_lost");
+    else this.#lose(LOST, 0);
   }
 
-  /** @param {number} code */
-  #closed(code) {
-    const reason = this.wasOpen ? "connection_lost" : "could_not_connect";
-    this.fail(REASON_OF_CLOSE_CODE[code] ?? reason);
+  /** @param {number} code @param {boolean} wasOpen */
+  #closed(code, wasOpen) {
+    const mayReturn = this.continuity.canReturn ? !isFinalClose(code) : wasOpen && isCut(code);
+    if (code === CLOSE_CODES.UNKNOWN_SESSION && this.continuity.ticket !== null) this.#startOver();
+    else if (!mayReturn) this.fail(reasonOfClose(code, wasOpen));
+    else this.#lose(wasOpen ? { reason: reasonOfClose(code, wasOpen), message: "" } : this.lastFailure);
   }
 
-  /** @param {ArrayBuffer} frame */
-  #wait(frame) {
-    this.waiting.push(frame);
-    this.numWaitingBytes += frame.byteLength;
+  /** @param {Failure} failure what we say if we never come back @param {number | null} [waitMs] */
+  #lose(failure, waitMs = null) {
+    this.connection?.drop();
+    this.isAnswered = false;
+    this.lastFailure = failure;
+    this.sender?.lose();
+    const wait = this.absence.begin(this.clock.now(), waitMs);
+    if (this.state !== "reconnecting") this.#enter("reconnecting");
+    this.#checkBacklog();
+    this.cancelTry?.();
+    this.cancelTry = this.clock.after(wait, () => this.watch());
   }
 
+  /** Sends what may be sent, and `end` behind the last of it. */
+  #pump() {
+    if (this.connection === null || this.sender === null || !this.isAnswered) return;
+    this.sender.send(this.connection);
+    if (this.wantsEnd && !this.isEndSent && this.sender.isAllSent) {
+      this.isEndSent = true;
+      this.connection.tell("end", { samples: this.sender.numSamples });
+    }
+    this.#checkBacklog();
+  }
+
+  /** While we are away the page says so: that the connection is slow is no news then. */
   #checkBacklog() {
-    const { unsentBytes } = this;
-    if (unsentBytes > MAX_UNSENT_BYTES) return this.fail("connection_too_slow");
-    const isSlow = unsentBytes > SLOW_BYTES;
-    if (isSlow !== this.isSlow) this.onSlow(isSlow);
-    this.isSlow = isSlow;
-    return undefined;
+    const hasChanged = this.backlog.note(this.isAnswered && this.isBackedUp, this.clock.now());
+    if (hasChanged) this.handlers.onSlow(this.backlog.isSlow);
   }
 
-  #release() {
-    clearInterval(this.timer);
-    this.waiting = [];
-    this.numWaitingBytes = 0;
-    this.socket?.close(CLOSE_CODES.DONE);
+  /** @param {"idle" | "failed"} state @param {Failure | null} [failure] */
+  #leave(state, failure = null) {
+    this.#enter(state, failure);
+    this.cancelWatch?.();
+    this.cancelTry?.();
+    this.connection?.finish();
   }
 
   /** @param {StreamState} state @param {Failure | null} [failure] */
   #enter(state, failure = null) {
     this.state = state;
-    this.onState(state, failure);
+    this.handlers.onState(state, failure);
   }
 }

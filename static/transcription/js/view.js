@@ -5,8 +5,9 @@ import { meterPosition } from "./pcm.js";
 import { formatClock } from "./transcript-state.js";
 
 /** @typedef {import("./texts.js").Texts} Texts */
-/** @typedef {"idle" | "asking" | "live" | "draining" | "failed" | "done"} Stage */
+/** @typedef {"idle" | "asking" | "live" | "reconnecting" | "draining" | "failed" | "done"} Stage */
 /** @typedef {"microphone" | "file"} SourceKind */
+/** @typedef {{stage: Stage, kind: SourceKind, isStopped?: boolean}} Showing `isStopped`: all was said, only the text is missing */
 /** @typedef {{name: string, engine: string, languages: string[], multilingual: boolean}} Model */
 
 /** @param {string} id @returns {any} any: the element's class is that of the template */
@@ -16,17 +17,21 @@ export function byId(id) {
   return element;
 }
 
-/** @param {Stage} stage @param {SourceKind} kind @param {Texts} texts */
-function statusText(stage, kind, texts) {
+/** @type {ReadonlySet<Stage>} */
+const BUSY = new Set(["asking", "live", "reconnecting", "draining"]);
+
+/** @param {Showing} showing @param {Texts} texts */
+function statusText({ stage, kind }, texts) {
   if (stage === "asking" && kind === "microphone") return texts.get("state_asking_microphone");
   if (stage === "live" && kind === "file") return texts.get("state_live_file");
   return texts.get(`state_${stage}`);
 }
 
-/** @param {Stage} stage */
-function buttonText(stage) {
+/** @param {Showing} showing */
+function buttonText({ stage, isStopped }) {
   if (stage === "asking") return "button_cancel";
-  return stage === "live" || stage === "draining" ? "button_stop" : "button_start";
+  if (stage === "reconnecting" && isStopped) return "button_give_up";
+  return BUSY.has(stage) ? "button_stop" : "button_start";
 }
 
 export class View {
@@ -45,15 +50,16 @@ export class View {
     this.downloads = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("[data-format]"));
   }
 
-  /** @param {Stage} stage @param {SourceKind} kind */
-  showStage(stage, kind) {
+  /** @param {Showing} showing */
+  showStage(showing) {
+    const { stage, kind } = showing;
     this.stage.dataset.state = stage;
     this.stage.dataset.kind = kind;
-    this.status.textContent = statusText(stage, kind, this.texts);
-    byId("record-label").textContent = this.texts.get(buttonText(stage));
+    this.status.textContent = statusText(showing, this.texts);
+    byId("record-label").textContent = this.texts.get(buttonText(showing));
     // Not `disabled`, which would take the focus away from those who press it by key.
     this.record.setAttribute("aria-disabled", String(stage === "draining"));
-    const isBusy = stage === "asking" || stage === "live" || stage === "draining";
+    const isBusy = BUSY.has(stage);
     for (const choice of [this.language, this.model, byId("file")]) choice.disabled = isBusy;
     byId("playing").hidden = !(isBusy && kind === "file");
     if (!isBusy) this.showLevel({ rms: 0, peak: 0 });
