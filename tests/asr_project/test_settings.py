@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from asr_project.settings import database_from_url
+from asr_project.settings import database_from_url, url_prefix
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,14 @@ def test_a_database_address_is_taken_apart(url: str, expected: tuple[str, ...]) 
 def test_an_address_that_is_no_postgresql_database_is_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must look like postgresql://"):
         database_from_url(url)
+
+
+@pytest.mark.parametrize(("text", "prefix"), [("", ""), ("/", ""), ("/speech", "/speech"), ("/a/hark/", "/a/hark")])
+def test_a_prefix_is_taken_without_its_last_slash(text: str, prefix: str) -> None:
+    assert url_prefix(text) == prefix
+
+
+@pytest.mark.parametrize("text", ["speech", "/spe ech", "https://a.example/speech", "//speech", "/speech?x"])
+def test_a_prefix_that_is_no_path_is_refused(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="HARK_URL_PREFIX is .* expected a path such as /speech"):
+        url_prefix(text)

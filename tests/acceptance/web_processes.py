@@ -1,0 +1,95 @@
+"""Further web processes of a running stack, on ports of their own: several of them, or one that a test has changed."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+
+from asr_project.serve import topology
+from asr_project.serve.readiness import is_ready
+from tests.inference.worker import wait_until
+from tests.stack import HOST, READY_WITHIN_S, Stack, free_port
+
+APPLICATION = "asr_project.asgi:application"
+SITE_WITH_SLEEP = "tests.acceptance.sleepy_site:application"
+FORGETFUL_SITE = "tests.acceptance.forgetful_site:application"
+ADMIN_PASSWORD = "only-for-tests"
+
+
+@dataclass(frozen=True)
+class WebProcess:
+    stack: Stack
+    name: str
+    port: int
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{HOST}:{self.port}/stream"
+
+    @property
+    def pid(self) -> int:
+        return self.stack.processes[self.name].pid
+
+
+@contextmanager
+def another_web(
+    stack: Stack, name: str, *, application: str = APPLICATION, ping_s: int = 30, **settings: str
+) -> Iterator[WebProcess]:
+    """A web process more with the stack's database and inference, ready. `ping_s`: how often it pings its sockets."""
+    web = WebProcess(stack, name, free_port())
+    spec = topology.web(stack.environment | settings, HOST, web.port)
+    command = [application if part == APPLICATION else part for part in spec.command]
+    command[command.index("--ws-ping-interval") + 1] = str(ping_s)
+    process = stack.spawn(replace(spec, name=name, command=tuple(command)))
+    try:
+        wait_until(lambda: process.poll() is not None or is_ready(HOST, web.port), READY_WITHIN_S)
+        assert process.poll() is None, stack.logs()
+        yield web
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Visitor:
+    """A browser without scripts: keeps cookies. `password` signs the administrator in."""
+
+    def __init__(self, http_url: str, password: str = "") -> None:
+        self.http_url = http_url
+        self._cookies = CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies))
+        if password:
+            self._sign_in(password)
+
+    @property
+    def cookie(self) -> str:
+        """As a header says it."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
+
+    def get(self, path: str) -> str:
+        """The body.
+
+        Raises:
+            HTTPError: the answer was no success.
+        """
+        with self._opener.open(self.http_url + path, timeout=60) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def get_json(self, path: str) -> object:
+        return json.loads(self.get(path))
+
+    def _sign_in(self, password: str) -> None:
+        page = self.get("/admin/login/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        assert token is not None
+        fields = {"username": "admin", "password": password, "csrfmiddlewaretoken": token[1], "next": "/admin/"}
+        with self._opener.open(f"{self.http_url}/admin/login/", urlencode(fields).encode(), timeout=60) as answer:
+            assert answer.url.endswith("/admin/"), "not signed in"
