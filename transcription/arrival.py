@@ -37,6 +37,7 @@ class Arrival:
     _has_warned_of_odd_bytes: bool = False
     _acked_at_s: float = float("-inf")
     _acked_credit_ms: int = WINDOW_MS
+    _acked_frames: int = 0
 
     @property
     def format(self) -> AudioFormat:
@@ -85,11 +86,15 @@ class Arrival:
         now_s = self.clock()
         lost = self._hand_on(self.intake.give_up_before(oldest, now_s))
         self.intake.begin_again(now_s)
-        self._acked_at_s = now_s
+        self._note_credit(now_s)
         return lost
 
     def expect(self, total_frames: int) -> None:
-        """The client has sent so many frames in all."""
+        """The client has sent so many frames in all.
+
+        Raises:
+            ProtocolError: offset_out_of_range.
+        """
         if isinstance(self.intake, ReliableIntake):
             self.intake.expect(total_frames, self.clock())
 
@@ -105,16 +110,21 @@ class Arrival:
         return [*actions, FinishDecoding() if self.container is not None else EndRecognition()]
 
     def ack_if_due(self) -> list[Action]:
-        """Reliable mode: once a second; sooner when a client that had to stop may go on."""
+        """Reliable mode: once a second; sooner when a client that has to stop may go on, as nothing else might wake it."""
         if not isinstance(self.intake, ReliableIntake):
             return []
         now_s, credit_ms = self.clock(), self.credit_ms
-        is_relief = self._acked_credit_ms < WINDOW_MS // 4 and credit_ms > 2 * self._acked_credit_ms
+        known_ms = max(0, self._acked_credit_ms - self.format.ms_at(self.intake.num_frames - self._acked_frames))
+        is_relief = known_ms < WINDOW_MS // 4 and credit_ms > 2 * known_ms
         if not is_relief and now_s - self._acked_at_s < ACK_EVERY_S:
             return []
-        self._acked_at_s, self._acked_credit_ms = now_s, credit_ms
+        self._note_credit(now_s)
         settled = min(self.format.frames_at(self.stored.settled_samples), self.intake.num_frames)
         return [Send(Ack(received=self.intake.num_frames, settled=settled, credit_ms=credit_ms))]
+
+    def _note_credit(self, now_s: float) -> None:
+        """The client is told now."""
+        self._acked_at_s, self._acked_credit_ms, self._acked_frames = now_s, self.credit_ms, self.intake.num_frames
 
     def _take_plain(self, intake: PlainIntake, payload: bytes) -> list[Action]:
         whole = intake.push(payload)

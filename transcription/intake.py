@@ -113,7 +113,12 @@ class ReliableIntake:
         return []
 
     def expect(self, total_frames: int, now_s: float) -> None:
-        """The client has said how many frames it sent in all."""
+        """The client has said how many frames it sent in all.
+
+        Raises:
+            ProtocolError: offset_out_of_range.
+        """
+        self._check_range(total_frames)
         self.total_frames = max(total_frames, self.num_frames)
         self._note_hole(now_s)
 

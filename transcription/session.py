@@ -138,7 +138,7 @@ class StreamSession:
 
     def __post_init__(self) -> None:
         self.results = Results(self.clock)
-        self.arrival = Arrival(PlainIntake(AudioFormat()), self.clock, self.results.gap)
+        self.arrival = Arrival(PlainIntake(AudioFormat()), self.clock, self._on_gap)
 
     @property
     def checkpoint(self) -> link.Checkpoint:
@@ -252,7 +252,7 @@ class StreamSession:
             except ProtocolError as err:
                 return self._fail(err.code, err.message)
         told: list[Action] = [Send(message) for message in self.results.missed_since(resume.next_segment)]
-        return [*_without_sends(lost), Send(self._resumed()), *told, *self._farewell]
+        return [*_without_sends(lost), Send(self._resumed()), *told, *self._farewell, *self._ended_if_whole()]
 
     def on_silence_of_client(self) -> list[Action]:
         """Its client has been away for as long as it keeps audio: what was said so far becomes final."""
@@ -372,7 +372,7 @@ class StreamSession:
         self.results.keeps = self.start.reliable
         audio_format = raw_format_of(self.start) if container is None else DECODED
         intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
-        self.arrival = Arrival(intake, self.clock, self.results.gap, container)
+        self.arrival = Arrival(intake, self.clock, self._on_gap, container)
         return [OpenRecognition(stream_options(self.start, self.languages, audio_format))]
 
     def restore(self, restored: Restored) -> list[Action]:
@@ -384,11 +384,12 @@ class StreamSession:
         self._recorded_samples = restored.checkpoint.settled_samples
         audio_format = raw_format_of(restored.start)
         intake = ReliableIntake(audio_format, audio_format.frames_at(restored.checkpoint.settled_samples))
-        self.arrival = Arrival(intake, self.clock, self.results.gap, has_begun=True)
+        self.arrival = Arrival(intake, self.clock, self._on_gap, has_begun=True)
         self.arrival.settled = self.arrival.stored = restored.checkpoint
         self.results.wants_words = restored.start.words
         self.results.keeps = True
-        self.results.restore(restored.finals, restored.gaps, restored.checkpoint.next_segment)
+        settled_ms = audio_format.ms_at(intake.num_frames)
+        self.results.restore(restored.finals, _before(settled_ms, restored.gaps), restored.checkpoint.next_segment)
         if restored.done is not None:
             self.phase = Phase.OVER
             self._farewell = [Send(restored.done), Close(CloseCode.DONE, "done")]
@@ -422,6 +423,11 @@ class StreamSession:
 
     def _ack_if_due(self) -> list[Action]:
         return self.arrival.ack_if_due() if self.phase in {Phase.LIVE, Phase.ENDING} else []
+
+    def _on_gap(self, gap: Gap) -> list[Action]:
+        """Stored before it is told, and before anything that is settled behind it."""
+        told = self.results.gap(gap)
+        return [*([self._record_checkpoint()] if self.can_resume else []), *told]
 
     # Recognition events
 
@@ -478,8 +484,11 @@ class StreamSession:
     # The end
 
     def _on_end(self, end: End) -> list[Action]:
-        if end.samples is not None:
-            self.arrival.expect(end.samples)
+        try:
+            if end.samples is not None:
+                self.arrival.expect(end.samples)
+        except ProtocolError as err:
+            return self._fail(err.code, err.message)
         if self.arrival.is_whole:
             return self._end_now()
         self.phase = Phase.ENDING
@@ -575,6 +584,11 @@ def done_message(session_id: str, account: Account, num_segments: int) -> Done:
         num_segments=num_segments,
         complete=account.is_complete,
     )
+
+
+def _before(settled_ms: int, gaps: Iterable[Gap]) -> list[Gap]:
+    """What lies behind is asked for once more, so it is not lost yet."""
+    return [structs.replace(gap, to_ms=min(gap.to_ms, settled_ms)) for gap in gaps if gap.from_ms < settled_ms]
 
 
 def _without_sends(actions: Iterable[Action]) -> list[Action]:
