@@ -162,6 +162,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expire_seconds": 50},
     },
+    "drop resume points": {
+        "task": "transcription.tasks.drop_resume_points",
+        "schedule": 600.0,
+        "options": {"expire_seconds": 500},
+    },
 }
 
 # --- Language, time, static files -------------------------------------------------------------------------------------
@@ -231,6 +236,7 @@ UNFOLD = {
                 "items": [
                     {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
                     {"title": _("Groups"), "icon": "group", "link": reverse_lazy("admin:auth_group_changelist")},
+                    {"title": _("API keys"), "icon": "key", "link": reverse_lazy("admin:transcription_apikey_changelist")},
                 ],
             },
             {

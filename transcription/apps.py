@@ -12,4 +12,7 @@ class TranscriptionConfig(AppConfig):
 
     def ready(self) -> None:
         register(checks.check_anonymous, Tags.security)
+        register(checks.check_debug, Tags.security)
+        register(checks.check_plain_origins, Tags.security)
+        register(checks.check_proxies, Tags.security, deploy=True)
         register(checks.check_inference_address, Tags.compatibility)

@@ -35,6 +35,50 @@ def check_anonymous(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     ]
 
 
+def check_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Error pages with source code and settings are for a developer's machine."""
+    public_hosts = sorted(set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS)
+    if not settings.DEBUG or not (settings.HTTPS_ONLY or public_hosts):
+        return []
+    reason = "HARK_HTTPS is on" if settings.HTTPS_ONLY else f"ALLOWED_HOSTS names {', '.join(public_hosts)}"
+    return [
+        Warning(
+            f"DEBUG is on although this server looks public: {reason}. Error pages would show source code and what was sent.",
+            hint="Leave DEBUG out.",
+            id="hark.W002",
+        )
+    ]
+
+
+def check_plain_origins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """An origin that HTTPS makes impossible is a mistake."""
+    plain = [origin for origin in settings.CSRF_TRUSTED_ORIGINS if origin.startswith("http://")]
+    if not settings.HTTPS_ONLY or not plain:
+        return []
+    return [
+        Warning(
+            f"CSRF_TRUSTED_ORIGINS names {', '.join(plain)} although HARK_HTTPS is on: pages that come without TLS could be "
+            "changed on their way, and would be trusted.",
+            hint="Write https:// there.",
+            id="hark.W003",
+        )
+    ]
+
+
+def check_proxies(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Deployment only: behind a proxy that nobody named, all visitors share the limits of one address."""
+    has_limits = settings.HARK_MAX_SOCKETS_PER_ADDRESS or settings.HARK_MAX_HANDSHAKES_PER_MIN
+    if not settings.HTTPS_ONLY or settings.HARK_TRUSTED_PROXIES or not has_limits:
+        return []
+    return [
+        Warning(
+            "HARK_HTTPS is on and HARK_TRUSTED_PROXIES is empty: where a proxy ends TLS, all visitors count as one address.",
+            hint="Name the proxy's address in HARK_TRUSTED_PROXIES, or set the limits per address to 0.",
+            id="hark.W004",
+        )
+    ]
+
+
 def check_inference_address(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """The first address that cannot be used."""
     addresses = split_addresses(settings.HARK_INFERENCE_ADDRESS)

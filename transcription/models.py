@@ -101,6 +101,8 @@ class ApiKey(models.Model):
 
     objects = ApiKeyQuerySet.as_manager()
 
+    fresh_text: str = ""  # of a key that was made in this request, to be shown once; never stored
+
     class Meta:
         verbose_name = _("API key")
         verbose_name_plural = _("API keys")

@@ -14,7 +14,9 @@ from pytest_django import DjangoAssertNumQueries
 from unfold.admin import ModelAdmin
 
 from tests.factories import NINE_O_CLOCK, make_session, make_user
-from transcription.models import Segment, Session
+from transcription import keys
+from transcription.access import Scope
+from transcription.models import ApiKey, Segment, Session
 
 pytestmark = pytest.mark.django_db
 SESSIONS = "/admin/transcription/session/"
@@ -39,6 +41,7 @@ def one_of_each(root: User) -> dict[type[models.Model], models.Model]:
     return {
         User: root,
         Group: Group.objects.create(name="operators"),
+        ApiKey: keys.make_key(root, "gateway", [Scope.STREAM])[0],
         Session: make_session("Good morning.", owner=root),
         IntervalSchedule: interval,
         CrontabSchedule: CrontabSchedule.objects.create(minute="0"),
@@ -239,3 +242,51 @@ def test_staff_without_the_permission_see_no_transcripts(client: Client) -> None
 
     clerk.user_permissions.add(Permission.objects.get(content_type__app_label="transcription", codename="view_session"))
     assert client.get(SESSIONS).status_code == 200
+
+
+# --- API keys -----------------------------------------------------------------------------------------------------------
+
+KEYS = "/admin/transcription/apikey/"
+
+
+def test_a_new_key_is_shown_once_and_then_never_again(site: Client, root: User) -> None:
+    fields = {"owner": str(root.pk), "name": "gateway", "scopes": ["stream", "transcripts:read"], "max_streams": "4"}
+
+    made = site.post(f"{KEYS}add/", fields)
+
+    (text,) = re.findall(r">(hark_\w{8}_\w{32})<", made.content.decode())
+    key = keys.use_key(text)
+    assert (key.owner, key.name, key.scopes, key.max_streams) == (root, "gateway", ["stream", "transcripts:read"], 4)
+    assert "no-store" in made["Cache-Control"]
+    pages = [site.get(KEYS), site.get(f"{KEYS}{key.pk}/change/"), site.get(f"{KEYS}{key.pk}/history/"), site.get("/admin/")]
+    assert [page.status_code for page in pages] == [200] * 4
+    assert not any(text.rsplit("_", 1)[1] in page.content.decode() or key.digest in page.content.decode() for page in pages)
+
+
+def test_a_key_needs_an_owner_a_name_and_a_scope(site: Client) -> None:
+    response = site.post(f"{KEYS}add/", {"name": ""})
+
+    assert response.status_code == 200
+    assert {"owner", "name", "scopes"} <= set(response.context["adminform"].form.errors)
+    assert not ApiKey.objects.exists()
+
+
+def test_keys_are_revoked_from_the_list_and_never_deleted(site: Client, root: User) -> None:
+    key, text = keys.make_key(root, "gateway", [Scope.STREAM])
+
+    response = site.post(KEYS, {"action": "revoke", "_selected_action": [str(key.pk)]})
+
+    assert response.status_code == 302
+    with pytest.raises(keys.UnusableKey, match="revoked"):
+        keys.use_key(text)
+    assert site.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_key_can_be_changed_but_stays_its_owners(site: Client, root: User) -> None:
+    key, text = keys.make_key(root, "gateway", [Scope.STREAM])
+    fields = {"owner": str(make_user("bob").pk), "name": "gateway 2", "scopes": ["transcripts:read"]}
+
+    assert site.post(f"{KEYS}{key.pk}/change/", fields).status_code == 302
+
+    changed = keys.use_key(text)
+    assert (changed.owner, changed.name, changed.scopes) == (root, "gateway 2", ["transcripts:read"])
