@@ -33,7 +33,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes speak plain HTTP to the process itself
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -55,6 +54,8 @@ def url_prefix(text: str) -> str:
 
 URL_PREFIX = url_prefix(env.read_str("HARK_URL_PREFIX", ""))
 FORCE_SCRIPT_NAME = URL_PREFIX or None
+# Probes speak plain HTTP to the process itself.
+SECURE_REDIRECT_EXEMPT = [rf"^{re.escape(f'{URL_PREFIX}/'.lstrip('/'))}(healthz|readyz)$"]
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{URL_PREFIX}/"  # not shown to the host's other sites
 
 # --- Applications -----------------------------------------------------------------------------------------------------
@@ -275,7 +276,7 @@ HARK_MAX_SESSION_S = env.read_int("HARK_MAX_SESSION_S", 86_400, minimum=0, maxim
 def is_worth_logging(record: logging.LogRecord) -> bool:
     """Not "Service Unavailable: /readyz", every few seconds while models load: such an answer is no fault of ours."""
     request = getattr(record, "request", None)
-    return getattr(request, "path", "") != "/readyz"
+    return not str(getattr(request, "path", "")).endswith("/readyz")
 
 
 LOG_LEVEL = env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])

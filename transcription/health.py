@@ -19,12 +19,14 @@ from django.views.decorators.http import require_safe
 from msgspec import Struct, to_builtins
 
 from transcription import recognizer
+from transcription.draining import current_drain
 
 T = TypeVar("T")
 
 TIMEOUT_S = 1.5
 UNREACHABLE = "PostgreSQL does not answer. Check that it runs and that DATABASE_URL is right."
 UNKNOWN_MIGRATIONS = "Not known while the database does not answer."
+DRAINING = "This web process is being stopped and takes no new sessions."
 COLD = "No warm model: no inference process answers, or all are still loading or held up. Their log says more."
 
 # The event loop holds its tasks weakly.
@@ -58,7 +60,8 @@ async def readyz(_request: HttpRequest) -> JsonResponse:
     One inference process that is ready is enough; `inference` tells of each.
     """
     model, (database, migrations) = await asyncio.gather(check_model(), shared_database_check())
-    checks = {"model": model, "database": database, "migrations": migrations}
+    staying = Check(ok=False, message=DRAINING) if current_drain.has_begun else Check(ok=True)
+    checks = {"model": model, "database": database, "migrations": migrations, "staying": staying}
     is_ready = all(check.ok for check in checks.values())
     body = {
         "status": "ready" if is_ready else "not_ready",

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 from msgspec import convert
 
+from inference.audio import to_ms
 from inference.messages import Checkpoint
 from transcription.models import ResumePoint, Segment, Session
 from transcription.protocol import Done, FinalResult, Gap, Start, Word
@@ -132,6 +133,17 @@ def finals_since(session_id: UUID, next_segment: int) -> list[FinalResult]:
         )
         for segment in segments
     ]
+
+
+def account_for(session_ids: Sequence[UUID]) -> None:
+    """Enter in sessions what their resume points know of them."""
+    for point in ResumePoint.objects.filter(pk__in=session_ids):
+        parts = {
+            "transcribed_ms": to_ms(point.transcribed_samples),
+            "silence_ms": to_ms(point.silence_samples),
+            "gap_ms": to_ms(point.gap_samples),
+        }
+        Session.objects.filter(pk=point.pk).update(received_ms=sum(parts.values()), **parts)
 
 
 def drop_resume_points(older_than: timedelta) -> int:

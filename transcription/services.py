@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from transcription.models import ApiKey, Segment, Session
-from transcription.resumption import Hold, ResumeRight, advance, grant
+from transcription.resumption import Hold, ResumeRight, account_for, advance, grant
 
 logger = logging.getLogger(__name__)
 
@@ -156,8 +156,8 @@ def append_segment(entry: SegmentFinished) -> None:
 @transaction.atomic
 def save_checkpoint(entry: CheckpointReached) -> None:
     """Note how far a session is settled; nothing is changed if another process has it."""
-    if advance(entry.session_id, entry.hold, storable(entry.options)):
-        Session.objects.filter(pk=entry.session_id).update(gaps=storable(entry.gaps), last_seen_at=timezone.now())
+    if advance(entry.session_id, entry.hold, storable(entry.options)) and entry.gaps:
+        Session.objects.filter(pk=entry.session_id).update(gaps=storable(entry.gaps))
 
 
 @transaction.atomic
@@ -211,9 +211,11 @@ def touch_sessions(session_ids: Iterable[UUID]) -> int:
 def close_abandoned_sessions(older_than: timedelta) -> int:
     """Close live sessions whose web process has not been heard of for `older_than`; returns how many.
 
-    What they had stored stays; how much audio they received is not known, so their accounting stays at zero.
+    What they had stored stays. Of a reliable session it is known how far it was settled; how much audio a plain one received
+    is not, so its accounting stays at zero.
     """
     lost = Session.objects.filter(status=Session.Status.LIVE, last_seen_at__lt=timezone.now() - older_than)
+    account_for(list(lost.filter(resume_point__isnull=False).values_list("pk", flat=True)))
     return lost.update(status=Session.Status.INCOMPLETE, error_code=ABANDONED, ended_at=F("last_seen_at"))
 
 

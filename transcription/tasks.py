@@ -5,10 +5,12 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from transcription import services
+from transcription import resumption, services
 
 # Web processes report every minute; five missed reports are no hiccup.
 ABANDONED_AFTER = timedelta(minutes=5)
+# Longer than any client may stay away.
+RESUME_POINTS_KEPT = timedelta(minutes=30)
 
 logger = logging.getLogger(__name__)
 
@@ -19,3 +21,9 @@ def close_abandoned_sessions() -> None:
     num_closed = services.close_abandoned_sessions(ABANDONED_AFTER)
     if num_closed:
         logger.warning("Closed %d sessions whose web process is gone.", num_closed)
+
+
+@shared_task
+def drop_resume_points() -> None:
+    """Forget how to resume sessions that are over."""
+    resumption.drop_resume_points(RESUME_POINTS_KEPT)

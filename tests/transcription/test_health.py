@@ -65,7 +65,7 @@ async def test_ready_with_a_warm_model_a_database_and_all_migrations() -> None:
     code, checks, _body = await readiness()
 
     assert code == 200, checks
-    assert checks == {name: {"ok": True, "message": ""} for name in ("model", "database", "migrations")}
+    assert checks == {name: {"ok": True, "message": ""} for name in ("model", "database", "migrations", "staying")}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -225,3 +225,11 @@ def test_probes_are_not_cached_nor_redirected_to_https(client: Client, settings:
 
     assert response.status_code == 200
     assert "no-store" in response.headers["Cache-Control"]
+
+
+async def test_a_process_that_is_being_stopped_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health.current_drain, "has_begun", True)
+
+    code, checks, _body = await readiness()
+
+    assert (code, checks["staying"]["ok"]) == (503, False)
