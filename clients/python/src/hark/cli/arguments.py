@@ -93,6 +93,7 @@ def _add_audio(command: argparse.ArgumentParser) -> None:
     pace = audio.add_mutually_exclusive_group()
     pace.add_argument("--fast", dest="realtime", action="store_false", help="send as fast as the server takes it (default)")
     pace.add_argument("--realtime", action="store_true", help="send as if it were spoken now")
+    command.set_defaults(realtime=False)
     audio.add_argument("--raw", action="store_true", help="the file has no header: --rate, --encoding, --channels say what it is")
     audio.add_argument("--rate", type=_count, default=16_000, metavar="HZ", help="of bare samples and mic (default 16000)")
     audio.add_argument("--encoding", choices=sorted(SAMPLE_BYTES), default="pcm_s16le", help="of bare samples")
