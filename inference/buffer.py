@@ -7,43 +7,63 @@ import numpy as np
 from inference.audio import SAMPLES_PER_MS, to_samples
 
 ROOM_SAMPLES: Final = to_samples(1000)
+SLACK_SAMPLES: Final = to_samples(750)
+"""So much memory in front of what is needed is given back: thousands of quiet streams shall stay small."""
+FULL_SCALE_16: Final = 32_768
 
 
 class AudioBuffer:
     """The samples [first, end) of a stream; older ones were dropped.
 
     They lie in one piece of memory with room behind them. When it is used up they move to a new one, so that what was read
-    before stays as it was.
+    before stays as it was. `has_16_bits`: every sample is a whole multiple of 1/32768, and is kept in two bytes.
     """
 
-    def __init__(self, first: int) -> None:
+    __slots__ = ("_has_16_bits", "_memory", "_origin", "end", "first")
+
+    def __init__(self, first: int, *, has_16_bits: bool = False) -> None:
         self.first = first
         self.end = first
         self._origin = first
-        self._memory = np.zeros(ROOM_SAMPLES, dtype=np.float32)
+        self._has_16_bits = has_16_bits
+        self._memory = np.empty(0, dtype=np.int16 if has_16_bits else np.float32)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of memory."""
+        return self._memory.nbytes
 
     def append(self, audio: np.ndarray) -> None:
         if self.end - self._origin + len(audio) > len(self._memory):
-            self._move(len(audio))
-        place = self.end - self._origin
-        self._memory[place : place + len(audio)] = audio
+            self._move(len(audio) + self._room(len(audio)))
+        place = slice(self.end - self._origin, self.end - self._origin + len(audio))
+        if self._has_16_bits:
+            np.multiply(audio, FULL_SCALE_16, out=self._memory[place], casting="unsafe")
+        else:
+            self._memory[place] = audio
         self.end += len(audio)
 
+    def _room(self, num_more: int) -> int:
+        """Behind the next `num_more`: so that what comes in small pieces, and a long segment, is not moved often."""
+        return 0 if num_more >= ROOM_SAMPLES else max(ROOM_SAMPLES, (self.end - self.first) // 4)
+
     def _move(self, num_more: int) -> None:
-        """Into new memory: about once a second, so that a quiet stream stays small and a long segment is not copied often."""
-        kept = self.read(self.first, self.end)
-        room = max(ROOM_SAMPLES, len(kept) // 4)
-        self._memory = np.zeros(len(kept) + num_more + room, dtype=np.float32)
+        """Into new memory for what is needed and `num_more`."""
+        kept = self._memory[self.first - self._origin : self.end - self._origin]
+        self._memory = np.empty(len(kept) + num_more, dtype=kept.dtype)
         self._memory[: len(kept)] = kept
         self._origin = self.first
 
     def read(self, start: int, end: int) -> np.ndarray:
-        """A view of [start, end), which must not have been dropped."""
+        """float32 (end - start,): the samples [start, end), which must not have been dropped."""
         assert self.first <= start <= end <= self.end
-        return self._memory[start - self._origin : end - self._origin]
+        kept = self._memory[start - self._origin : end - self._origin]
+        return np.multiply(kept, np.float32(1 / FULL_SCALE_16), dtype=np.float32) if self._has_16_bits else kept
 
     def drop_before(self, position: int) -> None:
         self.first = max(self.first, position)
+        if self.first - self._origin >= SLACK_SAMPLES:
+            self._move(0)
 
 
 def quietest(audio: np.ndarray) -> int:

@@ -36,6 +36,7 @@ RISE_DB: Final = 3.0 * FRAME_MS / 1000
 FALL: Final = 0.25
 """How much of the way down to a lower level the floor goes in a frame."""
 FAINTEST_POWER: Final = 1e-12
+FAINTEST_DB: Final = -120.0
 
 
 def frame_powers(audio: np.ndarray) -> list[float]:
@@ -50,7 +51,7 @@ def frame_powers(audio: np.ndarray) -> list[float]:
 
 
 def to_db(power: float) -> float:
-    return 10 * log10(max(power, FAINTEST_POWER))
+    return 10 * log10(power) if power > FAINTEST_POWER else FAINTEST_DB
 
 
 @dataclass(slots=True)
@@ -77,15 +78,24 @@ class EnergyGate:
     num_frames: int = 0
     floor_db: float | None = None
     _near_power: float = field(init=False)
+    _lowest_db: float = field(init=False)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=SMOOTH_FRAMES))
     _openings: deque[Opening] = field(default_factory=_first_opening)
 
     def __post_init__(self) -> None:
         self._near_power = 10 ** (self.near_db / 10)
+        self._lowest_db = self.near_db - FLOOR_BELOW_NEAR_DB
 
     def measure(self, powers: Iterable[float]) -> list[bool]:
         """Take the powers of the next frames. Returns which of them are near."""
         return [self._measure(power) for power in powers]
+
+    @property
+    def hush_power(self) -> float:
+        """Mean square below which a frame that comes now would surely open nothing; 0 while the network listens."""
+        if self.floor_db is None or self._openings:
+            return 0.0
+        return float(10 ** (max(self.near_db, self.floor_db + self.margin_db) / 10))
 
     def is_open(self, frame: int) -> bool:
         """Whether the network has to judge `frame`; nobody asks for an earlier one afterwards."""
@@ -104,25 +114,32 @@ class EnergyGate:
         return self._openings[0] if self._openings else None
 
     def _measure(self, power: float) -> bool:
-        self._recent.append(power)
-        level_db = to_db(sum(self._recent) / len(self._recent))
+        """Once for each 32 ms of every stream, the quiet ones above all: what it calls costs more than what it computes."""
+        recent = self._recent
+        recent.append(power)
+        level_db = to_db(sum(recent) / len(recent))
+        floor_db = self._follow(level_db)
         is_near = power >= self._near_power
-        self._follow(level_db)
-        assert self.floor_db is not None
-        if is_near and level_db >= self.floor_db + self.margin_db:
+        if is_near and level_db >= floor_db + self.margin_db:
             self._open(self.num_frames)
         self.num_frames += 1
         return is_near
 
-    def _follow(self, level_db: float) -> None:
-        """Move the floor: down fast, up slowly."""
-        if self.floor_db is None:
-            self.floor_db = level_db
-        elif level_db < self.floor_db:
-            self.floor_db += FALL * (level_db - self.floor_db)
+    def _follow(self, level_db: float) -> float:
+        """Move the floor, down fast and up slowly, and return it."""
+        floor_db = self.floor_db
+        if floor_db is None:
+            floor_db = level_db
+        elif level_db < floor_db:
+            floor_db += FALL * (level_db - floor_db)
+        elif level_db < floor_db + RISE_DB:
+            floor_db = level_db
         else:
-            self.floor_db = min(level_db, self.floor_db + RISE_DB)
-        self.floor_db = max(self.floor_db, self.near_db - FLOOR_BELOW_NEAR_DB)
+            floor_db += RISE_DB
+        if floor_db < self._lowest_db:
+            floor_db = self._lowest_db
+        self.floor_db = floor_db
+        return floor_db
 
     def _open(self, frame: int) -> None:
         """Let everything around `frame` be heard."""

@@ -95,11 +95,11 @@ class Stream:
     def __post_init__(self) -> None:
         self._origin = self._measured = self._seen = self._num_resampled = self.checkpoint.settled_samples
         self._num_frames = first_frame_at(self._origin, self.options.sample_rate_hz)
-        self.buffer = AudioBuffer(self._origin)
         self.endpointer = Endpointer(self.options.endpoint_ms)
         self._resampler = Resampler(self.options.sample_rate_hz)
         if self.options.denoise and denoise.is_available():
             self._denoiser = Denoiser()
+        self.buffer = AudioBuffer(self._origin, has_16_bits=self._has_16_bits)
         self._next_options = self.options
         self._reported = self.checkpoint
         self._next_number = self.checkpoint.next_segment
@@ -125,6 +125,13 @@ class Stream:
         self._catch_up()
         for start in range(0, num_frames, rate_hz):
             self._listen(self._resample(np.zeros(min(rate_hz, num_frames - start), dtype=np.float32)))
+
+    @property
+    def _has_16_bits(self) -> bool:
+        """Whether nothing stands between samples of 16 bits and the buffer."""
+        options = self.options
+        is_plain = options.encoding == "pcm_s16le" and options.num_channels == 1 and options.sample_rate_hz == SAMPLE_RATE_HZ
+        return is_plain and self._denoiser is None
 
     @property
     def is_denoised(self) -> bool:
@@ -250,6 +257,11 @@ class Stream:
             self.events.append(StreamDone(stream=self.stream_id, checkpoint=self.checkpoint))
 
     # Windows out, hypotheses in
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is a frame to judge or a window to recognise."""
+        return self._has_frame or self.wants_final or self.wants_partial
 
     @property
     def wants_final(self) -> bool:

@@ -351,6 +351,30 @@ def test_a_stream_goes_on_at_its_checkpoint() -> None:
     assert done.checkpoint.next_segment == 4
 
 
+@pytest.mark.parametrize("piece_samples", [1, 3_200, 16_000, 40_000])
+@pytest.mark.parametrize("has_16_bits", [True, False])
+def test_audio_is_read_as_it_came_whatever_was_dropped_before(piece_samples: int, has_16_bits: bool) -> None:
+    audio = np.random.default_rng(0).integers(-32_768, 32_768, 6 * piece_samples).astype(np.float32) / 32_768
+    buffer = AudioBuffer(7, has_16_bits=has_16_bits)
+    read = []
+    for start in range(0, len(audio), piece_samples):
+        buffer.append(audio[start : start + piece_samples])
+        read.append(buffer.read(buffer.end - piece_samples, buffer.end))
+        buffer.drop_before(buffer.end - piece_samples // 2)
+
+    np.testing.assert_array_equal(np.concatenate(read), audio)
+
+
+def test_a_quiet_stream_keeps_no_more_memory_than_it_needs() -> None:
+    quiet = np.zeros(to_samples(1_000), dtype=np.float32)
+    buffer = AudioBuffer(0, has_16_bits=True)
+    for _ in range(10):
+        buffer.append(quiet)
+        buffer.drop_before(buffer.end - to_samples(2_700))
+
+    assert buffer.num_bytes <= 2 * to_samples(2_700 + 750)
+
+
 def test_reading_dropped_audio_is_a_fault() -> None:
     buffer = AudioBuffer(100)
     buffer.append(np.arange(10, dtype=np.float32))
