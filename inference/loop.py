@@ -91,6 +91,7 @@ class RecognitionLoop:
         self.paces = {name: Pace() for name in self.engines}
         self.pulse = Pulse(clock)
         self.clients: dict[tuple[int, int], _Client] = {}
+        self._active: dict[tuple[int, int], _Client] = {}  # what a pass looks at; of thousands of streams few have anything to do
         self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
         self._wake = threading.Condition()
         self._is_stopping = False
@@ -130,10 +131,7 @@ class RecognitionLoop:
             self.send()
 
     def has_work(self) -> bool:
-        return any(
-            client.stream.has_frame() or client.stream.wants_final or client.stream.wants_partial
-            for client in self.clients.values()
-        )
+        return any(client.stream.has_work for client in self._active.values())
 
     def take(self, *, wait: bool) -> None:
         """Carry out all requests that have come; with `wait` there is nothing else to do until one comes."""
@@ -163,6 +161,7 @@ class RecognitionLoop:
         client = self.clients.get(key)
         if client is None or client.stream.is_done:
             return  # failed or cancelled a moment ago; the web process has been or will be told
+        self._active[key] = client
         with _sparing_others(client.stream):
             self._command(client, request, key)
 
@@ -190,7 +189,8 @@ class RecognitionLoop:
             return
         name = engine.info.name
         stream = Stream(request.stream, name, request.options, request.checkpoint)
-        self.clients[link_id, request.stream] = _Client(link_id, stream, engine.open_stream())
+        key = link_id, request.stream
+        self.clients[key] = self._active[key] = _Client(link_id, stream, engine.open_stream())
         language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
         stream.events.append(StreamOpened(stream=request.stream, model=name, language=language, denoise=stream.is_denoised))
 
@@ -230,6 +230,7 @@ class RecognitionLoop:
 
     def _forget(self, key: tuple[int, int]) -> None:
         client = self.clients.pop(key)
+        self._active.pop(key, None)
         self.engines[client.stream.model].finish(client.state)
 
     def _forget_link(self, link_id: int) -> None:
@@ -238,7 +239,7 @@ class RecognitionLoop:
 
     def judge(self) -> None:
         """Voice activity for all streams together, one frame of each a round."""
-        streams = [client.stream for client in self.clients.values()]
+        streams = [client.stream for client in self._active.values()]
         for number in range(MAX_QUIET_ROUNDS):
             streams = [stream for stream in streams if stream.has_frame() and not stream.is_done]
             if number >= MAX_VAD_ROUNDS:
@@ -246,7 +247,7 @@ class RecognitionLoop:
             if not streams:
                 break
             self._judge(streams)
-        for client in self.clients.values():
+        for client in self._active.values():
             if client.stream.is_settling:
                 with _sparing_others(client.stream):
                     client.stream.settle()
@@ -267,7 +268,7 @@ class RecognitionLoop:
     def step(self) -> None:
         """Run one batch of what the streams want most."""
         now_s = self._clock()
-        by_key = {next(self._keys): client for client in self.clients.values()}
+        by_key = {next(self._keys): client for client in self._active.values()}
         wishes = [wish for key, client in by_key.items() if (wish := self._wish(key, client, now_s)) is not None]
         chosen = choose(wishes, self.max_batch, self._max_samples)
         if chosen:
@@ -337,12 +338,15 @@ class RecognitionLoop:
         """Hand every link its events in one piece; forget the streams that are over."""
         self._tell_lags()
         outgoing: dict[int, list[AnyStreamEvent]] = {}
-        for key, client in list(self.clients.items()):
+        for key, client in list(self._active.items()):
             if client.stream.events:
                 outgoing.setdefault(client.link_id, []).extend(client.stream.events)
                 client.stream.events = []
             if client.stream.is_done:
                 self._forget(key)
+            elif not client.stream.has_work and not client.stream.is_settling:
+                client.waiting_s = None
+                del self._active[key]
         for link_id, events in outgoing.items():
             self.deliver(link_id, events)
 
@@ -351,7 +355,7 @@ class RecognitionLoop:
         if self._clock() - self._lags_told_s < LAG_EVERY_S:
             return
         self._lags_told_s = self._clock()
-        for client in self.clients.values():
+        for client in self._active.values():
             if not client.stream.is_done and client.stream.behind_ms >= LAG_MS:
                 client.stream.report()
 

@@ -2,18 +2,16 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Browser, Visit
+from tests.browser.played_server import polite_server, ready, record
 
-Talk = Callable[[WebSocketRoute, dict[str, Any]], Awaitable[None]]
 NO_MEDIA_DEVICES = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined });"
 NO_WORKLET = "delete window.AudioWorkletNode;"
 UNPLUGGED = """
@@ -29,44 +27,6 @@ UNPLUGGED = """
 
 def refusal_with(error_name: str) -> str:
     return f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('refused', '{error_name}'); }};"
-
-
-def ready() -> str:
-    session = {"session": str(uuid4()), "resume_token": None, "model": "m", "language": "en"}
-    return json.dumps({"type": "ready", **session, "sample_rate": 16_000, "window_ms": 10_000, "heartbeat_s": 30})
-
-
-def done() -> str:
-    accounting = {"received_ms": 0, "transcribed_ms": 0, "silence_ms": 0, "gap_ms": 0, "num_segments": 0, "complete": True}
-    return json.dumps({"type": "done", "session": str(uuid4()), **accounting})
-
-
-async def play_server(page: Page, talk: Talk) -> None:
-    """Answers the page's socket: `talk` gets each text message, and may send and close."""
-
-    def connect(socket: WebSocketRoute) -> None:
-        async def receive(message: str | bytes) -> None:
-            if isinstance(message, str):
-                await talk(socket, json.loads(message))
-
-        socket.on_message(receive)
-
-    await page.route_web_socket("**/stream", connect)
-
-
-async def polite_server(socket: WebSocketRoute, message: dict[str, Any]) -> None:
-    if message["type"] == "start":
-        socket.send(ready())
-    if message["type"] == "end":
-        socket.send(done())
-
-
-async def record(browser: Browser, visit: Visit, talk: Talk = polite_server) -> Page:
-    page = await browser.prepare(visit)
-    await play_server(page, talk)
-    await page.goto(browser.base_url)
-    await page.click("#record")
-    return page
 
 
 async def expect_failure(page: Page, sentence: str) -> None:
@@ -126,7 +86,7 @@ async def test_a_server_that_closes_says_what_to_do(browser: Browser, silence: P
 
 async def test_after_a_failure_what_was_saved_can_be_opened_and_downloaded(browser: Browser, silence: Path) -> None:
     async def break_off(socket: WebSocketRoute, _message: dict[str, Any]) -> None:
-        socket.send(ready())
+        socket.send(ready(can_resume=False))
         await socket.close(code=1011)
 
     page = await record(browser, Visit(microphone=silence), break_off)
@@ -142,13 +102,6 @@ async def test_the_servers_own_sentence_is_shown(browser: Browser, silence: Path
 
     page = await record(browser, Visit(microphone=silence), refuse)
     await expect_failure(page, "Model 'x' is not served here; choose whisper-base.")
-
-
-async def test_a_network_that_goes_away_is_noticed(browser: Browser, silence: Path) -> None:
-    page = await record(browser, Visit(microphone=silence))
-    await expect(page.locator("#stage")).to_have_attribute("data-state", "live")
-    await page.context.set_offline(True)
-    await expect_failure(page, "The connection to the server was lost")
 
 
 async def lead_astray(route: Route) -> None:

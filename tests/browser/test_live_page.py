@@ -11,17 +11,25 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from playwright.async_api import Page, WebSocketRoute, expect
+from playwright.async_api import WebSocketRoute, expect
 
 from tests.browser.conftest import Audio, Browser, Visit
+from tests.browser.live_page import (
+    CHINESE_CLIP,
+    LONG_CLIP,
+    LONG_TEXT,
+    RATE_HZ,
+    SHORT_CLIP,
+    SHORT_TEXT,
+    clip,
+    finish,
+    pause,
+    share_of_words_found,
+    shown_lines,
+    stored_transcript,
+)
 
-RATE_HZ = 16_000
-CLIPS = Path(__file__).parent / "clips"
-LONG_CLIP = CLIPS / "empire-en.flac"
-SHORT_CLIP = CLIPS / "merchant-en.flac"
-CHINESE_CLIP = CLIPS / "climate-zh.flac"
-LONG_TEXT = "My empire reaches from the ocean in the East to the mountain ridge in the West."
-SHORT_TEXT = "But the merchant understood what the boy had said."
+NUM_OFFSET_BYTES = 8
 MakeMicrophone = Callable[[Audio, int], Path]
 
 
@@ -33,36 +41,7 @@ def clip_base64() -> str:
 @pytest.fixture
 def speaking(make_microphone: MakeMicrophone) -> Path:
     """A microphone into which two sentences are spoken, a second and a half apart."""
-    first, second = (soundfile.read(clip, dtype="float32")[0] for clip in (LONG_CLIP, SHORT_CLIP))
-    return make_microphone(np.concatenate([pause(0.5), first, pause(1.5), second, pause(20)]), RATE_HZ)
-
-
-def pause(duration_s: float) -> Audio:
-    return np.zeros(round(RATE_HZ * duration_s), dtype=np.float32)
-
-
-def share_of_words_found(spoken: str, lines: list[str]) -> float:
-    """The share of the different words of `spoken` that are in `lines`."""
-    said, found = (set(re.findall(r"[a-z']+", text.lower())) for text in (spoken, " ".join(lines)))
-    return len(said & found) / len(said)
-
-
-async def shown_lines(page: Page) -> list[str]:
-    return [line.strip() for line in await page.locator("#lines .line-text").all_inner_texts()]
-
-
-async def stored_transcript(page: Page) -> dict[str, Any]:
-    """What the REST API tells of the session that the page has just finished."""
-    address = await page.locator('[data-format="json"]').evaluate("link => link.href")
-    response = await page.request.get(str(address))
-    assert response.ok
-    stored: dict[str, Any] = await response.json()
-    return stored
-
-
-async def finish(page: Page) -> None:
-    await expect(page.locator("#summary")).to_be_visible(timeout=30_000)
-    await expect(page.locator("#stage")).to_have_attribute("data-state", "done")
+    return make_microphone(np.concatenate([pause(0.5), clip(LONG_CLIP), pause(1.5), clip(SHORT_CLIP), pause(20)]), RATE_HZ)
 
 
 async def test_spoken_words_appear_while_speaking_and_are_stored_as_shown(browser: Browser, speaking: Path) -> None:
@@ -133,7 +112,7 @@ async def test_time_is_kept_between_microphone_and_socket(browser: Browser, make
 
         def forward(message: str | bytes) -> None:
             if isinstance(message, bytes):
-                heard.append(message)
+                heard.append(message[NUM_OFFSET_BYTES:])
             server.send(message)
 
         socket.on_message(forward)

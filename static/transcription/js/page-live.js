@@ -17,6 +17,8 @@ import { byId, View } from "./view.js";
 /** @typedef {import("./view.js").SourceKind} SourceKind */
 
 const LAG_SHOWN_MS = 2000;
+/** Shorter absences only change the status line: a sentence that comes and goes would move the transcript up and down. */
+const NOTICE_AFTER_MS = 1000;
 /** The server tells of a lag again and again while it lasts. */
 const LAG_FORGOTTEN_MS = 5000;
 
@@ -150,7 +152,7 @@ class LivePage {
     else if (state === "idle") this.#ended("done");
     else if (state === "reconnecting" && this.recording !== null) this.#showAbsence(this.recording);
     else {
-      this.view.hideNotice("reconnecting");
+      this.#hideAbsence();
       this.view.showStage({ stage: state, kind: this.kind });
     }
   }
@@ -158,9 +160,15 @@ class LivePage {
   /** The connection is away. @param {Recording} recording */
   #showAbsence({ isStopped }) {
     const texts = { microphone: "notice_reconnecting", file: "notice_reconnecting_file" };
-    const key = isStopped ? "notice_reconnecting_end" : texts[this.kind];
-    this.view.showNotice("reconnecting", "warning", this.texts.get(key));
+    const text = this.texts.get(isStopped ? "notice_reconnecting_end" : texts[this.kind]);
+    clearTimeout(this.absenceTimer);
+    this.absenceTimer = setTimeout(() => this.view.showNotice("reconnecting", "warning", text), isStopped ? 0 : NOTICE_AFTER_MS);
     this.view.showStage({ stage: "reconnecting", kind: this.kind, isStopped });
+  }
+
+  #hideAbsence() {
+    clearTimeout(this.absenceTimer);
+    this.view.hideNotice("reconnecting");
   }
 
   /** @param {number} ms */
@@ -181,7 +189,8 @@ class LivePage {
   /** @param {"done" | "failed"} stage */
   #ended(stage) {
     this.recording = null;
-    for (const key of ["silence", "slow", "lag", "reconnecting"]) this.view.hideNotice(key);
+    this.#hideAbsence();
+    for (const key of ["silence", "slow", "lag"]) this.view.hideNotice(key);
     this.view.showStage({ stage, kind: this.kind });
     if (this.sessionId === "") return;
     this.view.enableDownloads((format) => this.#downloadUrl(format));
