@@ -55,8 +55,7 @@ class ContainerDecoder:
         self._source = Source()
         self._items = READERS[kind](self._source)
         self._decoder: Decoder | None = None
-        self._resampler: Resampler | None = None
-        self._rate_hz = 0
+        self._converter = Converter()
         self._to_skip = 0
         self._num_bad_packets = 0
         self._allowance_samples = FREE_S * SAMPLE_RATE_HZ
@@ -80,30 +79,31 @@ class ContainerDecoder:
             UndecodableAudioError: the stream ends before its audio begins.
         """
         self._source.is_over = True
-        pieces = [self._drained()]
+        pcm = self._drained()
         if self._decoder is None:
             if self._num_bytes:
                 raise UndecodableAudioError(
                     f"The audio ends after {self._num_bytes} bytes, within the header of {NAMES[self.kind]}."
                 )
             return b""
-        pieces += [_to_pcm(self._resampled(audio, rate_hz)) for audio, rate_hz in self._decoder.flush()]
-        return b"".join([*pieces, _to_pcm(self._held_back())])
+        for audio, rate_hz in self._decoder.flush():
+            self._converter.add(audio, rate_hz)
+        return pcm + self._converter.take(is_last=True)
 
     def _drained(self) -> bytes:
-        pieces, num_samples = [], 0
-        for audio in self._audio():
-            num_samples += len(audio)
-            self._allowance_samples -= len(audio)
-            if num_samples > MAX_S_AT_ONCE * SAMPLE_RATE_HZ or self._allowance_samples < 0:
+        num_samples = 0
+        for audio, rate_hz in self._audio():
+            num_samples += len(audio) * SAMPLE_RATE_HZ // rate_hz
+            if num_samples > min(MAX_S_AT_ONCE * SAMPLE_RATE_HZ, self._allowance_samples):
                 raise UndecodableAudioError(
                     f"More than {num_samples // SAMPLE_RATE_HZ} s of audio came in very few bytes. Send it in smaller messages."
                 )
-            pieces.append(_to_pcm(audio))
-        return b"".join(pieces)
+            self._converter.add(audio, rate_hz)
+        self._allowance_samples -= num_samples
+        return self._converter.take()
 
-    def _audio(self) -> Iterator[np.ndarray]:
-        """float32 (num_samples,) at 16 kHz, until more bytes are wanted."""
+    def _audio(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Mono float32 (num_samples,) with its rate, until more bytes are wanted."""
         try:
             for item in self._items:
                 if item is None:
@@ -116,12 +116,13 @@ class ContainerDecoder:
         except EndOfInput:
             return
 
-    def _decoded(self, packet: bytes) -> Iterator[np.ndarray]:
+    def _decoded(self, packet: bytes) -> Iterator[tuple[np.ndarray, int]]:
         assert self._decoder is not None
         try:
             for audio, rate_hz in self._decoder.decode(packet):
-                skipped, self._to_skip = min(self._to_skip, len(audio)), max(0, self._to_skip - len(audio))
-                yield self._resampled(audio[skipped:], rate_hz)
+                skipped = min(self._to_skip, len(audio))
+                self._to_skip -= skipped
+                yield audio[skipped:], rate_hz
             self._num_bad_packets = 0
         except av.FFmpegError as err:
             self._num_bad_packets += 1
@@ -130,17 +131,38 @@ class ContainerDecoder:
                     f"{self._num_bad_packets} packets in a row cannot be decoded: {NAMES[self.kind]} is damaged."
                 ) from err
 
-    def _resampled(self, audio: np.ndarray, rate_hz: int) -> np.ndarray:
-        held_back = NO_AUDIO
-        if rate_hz != self._rate_hz:
-            held_back = self._held_back()
-            self._rate_hz, self._resampler = rate_hz, Resampler(rate_hz)
-        assert self._resampler is not None
-        converted = self._resampler.push(audio)
-        return np.concatenate([held_back, converted]) if len(held_back) else converted
 
-    def _held_back(self) -> np.ndarray:
-        return NO_AUDIO if self._resampler is None else self._resampler.push(NO_AUDIO, is_last=True)
+class Converter:
+    """Collects decoded pieces and makes 16-bit samples at 16 kHz of them, many at once: a packet holds some milliseconds."""
+
+    def __init__(self) -> None:
+        self._rate_hz = SAMPLE_RATE_HZ
+        self._resampler = Resampler(SAMPLE_RATE_HZ)
+        self._waiting: list[np.ndarray] = []
+        self._num_waiting = 0
+        self._pcm: list[bytes] = []
+
+    def add(self, audio: np.ndarray, rate_hz: int) -> None:
+        """Mono float32 (num_samples,)."""
+        if rate_hz != self._rate_hz:
+            self._convert(is_last=True)
+            self._rate_hz, self._resampler = rate_hz, Resampler(rate_hz)
+        self._waiting.append(audio)
+        self._num_waiting += len(audio)
+        if self._num_waiting > rate_hz:
+            self._convert()
+
+    def take(self, *, is_last: bool = False) -> bytes:
+        """What was converted since; `is_last` also gives what the filter still holds."""
+        self._convert(is_last=is_last)
+        pcm, self._pcm = b"".join(self._pcm), []
+        return pcm
+
+    def _convert(self, *, is_last: bool = False) -> None:
+        if self._waiting or is_last:
+            audio = np.concatenate([*self._waiting, NO_AUDIO])
+            self._waiting, self._num_waiting = [], 0
+            self._pcm.append(_to_pcm(self._resampler.push(audio, is_last=is_last)))
 
 
 def _to_pcm(audio: np.ndarray) -> bytes:
