@@ -187,6 +187,7 @@ class LiveStream:
         """Another process has the session: nothing more is said or stored here."""
         self._was_put_down = True
         self.session.phase = Phase.OVER
+        self.recorder.let_go(self.session_id)
         if self.handle is not None:
             self.handle.cancel()
         if self.outbox is not None:
