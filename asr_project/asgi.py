@@ -10,15 +10,18 @@ http_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  # the app registry must be ready first
 from django.conf import settings  # noqa: E402
 
+from asr_project.below_path import BelowPath  # noqa: E402
+from asr_project.discretion import cut_daphnes_queries  # noqa: E402
 from asr_project.http_slots import HttpSlots  # noqa: E402
 from transcription.draining import lifespan  # noqa: E402
 from transcription.origins import OwnOriginOrNone  # noqa: E402
 from transcription.routing import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter(
+protocols = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
         "http": HttpSlots(http_application, settings.HARK_HTTP_THREADS),
         "websocket": OwnOriginOrNone(URLRouter(websocket_urlpatterns)),
     }
 )
+application = BelowPath(protocols, settings.URL_PREFIX)

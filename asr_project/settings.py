@@ -177,7 +177,7 @@ LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "transcription" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
-STATIC_URL = "static/"
+STATIC_URL = f"{URL_PREFIX}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
@@ -214,6 +214,7 @@ UNFOLD = {
     "SITE_HEADER": "Hark",
     "SITE_SUBHEADER": _("Speech recognition server"),
     "SITE_SYMBOL": "graphic_eq",
+    "SITE_URL": reverse_lazy("live"),
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,

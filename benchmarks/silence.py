@@ -92,9 +92,10 @@ async def _listen(socket: ClientConnection, texts: list[str]) -> None:
 
 async def both(line: Line, silence_s: float, speech: bytes) -> tuple[Outcome, Outcome]:
     """A stream that sends silence and one that sends nothing."""
-    return await asyncio.gather(
+    sending, quiet = await asyncio.gather(
         after_silence(line, silence_s, speech, sends_silence=True), after_silence(line, silence_s, speech, sends_silence=False)
     )
+    return sending, quiet
 
 
 def pcm_of(path: Path) -> bytes:

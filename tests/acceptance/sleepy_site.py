@@ -1,16 +1,18 @@
-"""Hark with two pages more, which last as many milliseconds as their address says.
+"""Hark with three pages more.
 
-`/sleep/` sleeps in the database, as a slow page does. `/block/` is a fault: it holds up the event loop.
+`/sleep/` sleeps in the database for as many milliseconds as its address says, as a slow page does. `/block/` is a fault: it
+holds up the event loop. `/who/` tells how the visitor looks to the server.
 """
 
 import time
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from asr_project.asgi import application
 from asr_project.urls import urlpatterns
+from transcription.access import counted_address
 
 __all__ = ["application"]
 
@@ -26,5 +28,11 @@ async def block(_request: HttpRequest, duration_ms: int) -> HttpResponse:
     return HttpResponse("blocked")
 
 
+def who(request: HttpRequest) -> JsonResponse:
+    headers = [(name.encode(), value.encode()) for name, value in request.headers.items()]
+    return JsonResponse({"address": counted_address(request.META["REMOTE_ADDR"], headers), "scheme": request.scheme})
+
+
+urlpatterns.insert(0, path("who/", who))
 urlpatterns.insert(0, path("sleep/<int:duration_ms>/", sleep))
 urlpatterns.insert(0, path("block/<int:duration_ms>/", block))

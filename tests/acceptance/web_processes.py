@@ -2,12 +2,14 @@
 
 import json
 import re
+import ssl
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from asr_project.serve import topology
 from asr_project.serve.readiness import is_ready
@@ -59,12 +61,18 @@ def another_web(
 
 
 class Visitor:
-    """A browser without scripts: keeps cookies. `password` signs the administrator in."""
+    """A browser without scripts: keeps cookies. `password` signs the administrator in.
 
-    def __init__(self, http_url: str, password: str = "") -> None:
-        self.http_url = http_url
+    Args:
+        url: of the site, without a slash at its end.
+        trust: for https, whose certificates count.
+    """
+
+    def __init__(self, url: str, password: str = "", trust: ssl.SSLContext | None = None) -> None:
+        self.url = url
         self._cookies = CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies))
+        cookies = urllib.request.HTTPCookieProcessor(self._cookies)
+        self._opener = urllib.request.build_opener(cookies, urllib.request.HTTPSHandler(context=trust))
         if password:
             self._sign_in(password)
 
@@ -73,23 +81,34 @@ class Visitor:
         """As a header says it."""
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
 
-    def get(self, path: str) -> str:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> str:
         """The body.
 
         Raises:
             HTTPError: the answer was no success.
         """
-        with self._opener.open(self.http_url + path, timeout=60) as answer:
+        with self._open(path, headers=headers or {}) as answer:
             text: str = answer.read().decode()
         return text
 
-    def get_json(self, path: str) -> object:
-        return json.loads(self.get(path))
+    def get_json(self, path: str, headers: Mapping[str, str] | None = None) -> object:
+        return json.loads(self.get(path, headers))
+
+    def address_of(self, path: str) -> str:
+        """Where one ends up after redirects."""
+        with self._open(path, headers={}) as answer:
+            address: str = answer.url
+        return address
+
+    def _open(self, path: str, *, headers: Mapping[str, str], form: dict[str, str] | None = None) -> Any:
+        body = urlencode(form).encode() if form is not None else None
+        request = urllib.request.Request(self.url + path, body, dict(headers))  # noqa: S310 -- our own server
+        return self._opener.open(request, timeout=60)
 
     def _sign_in(self, password: str) -> None:
-        page = self.get("/admin/login/")
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get("/admin/login/"))
         assert token is not None
-        fields = {"username": "admin", "password": password, "csrfmiddlewaretoken": token[1], "next": "/admin/"}
-        with self._opener.open(f"{self.http_url}/admin/login/", urlencode(fields).encode(), timeout=60) as answer:
-            assert answer.url.endswith("/admin/"), "not signed in"
+        form = {"username": "admin", "password": password, "csrfmiddlewaretoken": token[1]}
+        form["next"] = f"{urlsplit(self.url).path}/admin/"
+        with self._open("/admin/login/", headers={"Referer": f"{self.url}/admin/login/"}, form=form) as answer:
+            assert answer.url == f"{self.url}/admin/", "not signed in"
