@@ -49,6 +49,9 @@ MAX_QUIET_ROUNDS = 80
 """The same for a stream in the quiet: all that waited at the gate, so that no batch comes between it and the beginning."""
 MAX_BATCH_S = 0.25
 """What a batch may take: a final that comes meanwhile waits for it, and 1.5 s is all that a final has."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Audio that came and was not taken yet: a second of two thousand streams. A pass is short; more waits only when recognition
+hangs or cannot keep up, and then it had better wait where it comes from."""
 LAG_EVERY_S = 2.0
 """How often a stream that is far behind is told of; other news of it may be rare then."""
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
@@ -69,6 +72,7 @@ class RecognitionLoop:
     engines: by model name, in order of preference; loaded and warm.
     deliver: called with a link's number and the events of one pass over it, in order.
     clock: monotonic seconds.
+    on_room: called, on the loop's thread, when what had waited beyond the bound was taken.
 
     `is_overloaded`: no new stream is let in; whoever measures that sets it, from any thread.
     """
@@ -82,6 +86,7 @@ class RecognitionLoop:
         max_streams: int,
         max_batch: int,
         clock: Callable[[], float] = time.monotonic,
+        on_room: Callable[[], None] = lambda: None,
     ) -> None:
         self.engines = dict(engines)
         self.detector = detector
@@ -92,7 +97,9 @@ class RecognitionLoop:
         self.pulse = Pulse(clock)
         self.clients: dict[tuple[int, int], _Client] = {}
         self._active: dict[tuple[int, int], _Client] = {}  # what a pass looks at; of thousands of streams few have anything to do
+        self._on_room = on_room
         self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
+        self._num_waiting_bytes = 0
         self._wake = threading.Condition()
         self._is_stopping = False
         self.is_overloaded = False
@@ -102,21 +109,26 @@ class RecognitionLoop:
 
     # Any thread
 
-    def submit(self, link_id: int, requests: Sequence[AnyRequest]) -> None:
-        self._put((link_id, requests))
+    def submit(self, link_id: int, requests: Sequence[AnyRequest], num_bytes: int = 0) -> None:
+        """`num_bytes`: what they need until they are taken. Nothing is refused; `has_room` is for whoever can wait."""
+        with self._wake:
+            self._num_waiting_bytes += num_bytes
+            self._inbox.append((link_id, requests))
+            self._wake.notify()
+
+    @property
+    def has_room(self) -> bool:
+        return self._num_waiting_bytes <= MAX_WAITING_BYTES
 
     def drop_link(self, link_id: int) -> None:
         """The web process is gone: forget its streams."""
-        self._put((link_id, None))
+        with self._wake:
+            self._inbox.append((link_id, None))
+            self._wake.notify()
 
     def stop(self) -> None:
         with self._wake:
             self._is_stopping = True
-            self._wake.notify()
-
-    def _put(self, item: tuple[int, Sequence[AnyRequest] | None]) -> None:
-        with self._wake:
-            self._inbox.append(item)
             self._wake.notify()
 
     # The loop's thread
@@ -141,6 +153,9 @@ class RecognitionLoop:
                 self._rest()
             items = list(self._inbox)
             self._inbox.clear()
+            had_room, self._num_waiting_bytes = self.has_room, 0
+        if not had_room:
+            self._on_room()
         for link_id, requests in items:
             if requests is None:
                 self._forget_link(link_id)

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 CreateEngine = Callable[[str], Engine[Any]]
 REPORT_EVERY_S: Final = 1.0
 EXIT_STUCK: Final = 4
+MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024
+"""Events that a web process has not read yet, some fifty thousand. One that reads no more is given up; when it wakes, it
+sends again what it does not know to be settled."""
 
 
 class InferenceServer:
@@ -45,6 +48,7 @@ class InferenceServer:
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._link_ids = itertools.count()
         self._stopping = asyncio.Event()
+        self._has_room = asyncio.Event()
         self._events = asyncio.get_running_loop()
         self._recognition: RecognitionLoop | None = None
         self._meter: LoadMeter | None = None
@@ -87,7 +91,8 @@ class InferenceServer:
         try:
             while (body := await local.read_frame(reader)) is not None:
                 if self._recognition is not None:
-                    self._recognition.submit(link_id, request_decoder.decode(body))
+                    self._recognition.submit(link_id, request_decoder.decode(body), len(body))
+                    await self._wait_for_room(self._recognition)
         except ValueError:
             logger.exception("link %d sent what cannot be read; closing it", link_id)
         finally:
@@ -96,10 +101,20 @@ class InferenceServer:
                 self._recognition.drop_link(link_id)
             await local.close(writer)
 
+    async def _wait_for_room(self, recognition: RecognitionLoop) -> None:
+        """While recognition does not take what comes, no more is read: it waits in the web processes, which keep it anyway."""
+        while not recognition.has_room:
+            self._has_room.clear()
+            await self._has_room.wait()
+
     def _write(self, link_id: int, events: Sequence[AnyEvent]) -> None:
         writer = self._writers.get(link_id)
-        if writer is not None and not writer.is_closing():
-            writer.write(local.pack(encoder.encode(events)))
+        if writer is None or writer.is_closing():
+            return
+        writer.write(local.pack(encoder.encode(events)))
+        if writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            logger.error("link %d does not read what it is told; it is given up", link_id)
+            writer.transport.abort()
 
     def _announce(self, event: WorkerStatus | WorkerLoad) -> None:
         for link_id in self._writers:
@@ -139,6 +154,7 @@ class InferenceServer:
                 self._deliver,
                 max_streams=self.config.max_streams,
                 max_batch=self.config.max_batch,
+                on_room=lambda: self._on_events(self._has_room.set),
             )
             self._on_events(self._become_ready, loop)
             loop.run()

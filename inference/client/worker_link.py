@@ -7,6 +7,7 @@ owner's affair.
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from inference.messages import (
     AnyEvent,
     AnyRequest,
     AnyStreamEvent,
+    AudioChunk,
     StreamOpened,
     WorkerLoad,
     WorkerStatus,
@@ -34,6 +36,14 @@ LONGEST_RETRY_S: Final = 2.0
 WATCH_EVERY_S: Final = 1.0
 MAX_SILENT_WATCHES: Final = 5
 """Looks in a row at which nothing had come since the one before. The process reports once a second."""
+FRAME_BYTES: Final = 1024 * 1024
+"""Audio in one link frame, about: a replay of thousands of streams is many frames, with other work of this process between."""
+MAX_UNSENT_BYTES: Final = 4 * FRAME_BYTES
+"""What may lie in the socket's buffer. The rest waits in the outbox, as the same bytes that its streams keep until they are
+settled, so it costs nothing beside them."""
+MAX_STALLED_WATCHES: Final = 30
+"""Looks in a row at which there was something to send and none of it could be. A process that is merely slow reads all the
+same; one whose recognition hangs ends itself before."""
 MAX_STALLED_MS: Final = 5_000
 """A process whose recognition thread has not turned for so long gets no new stream."""
 NO_WORKER: Final = WorkerStatus(node="", is_ready=False, detail="No inference process answers.")
@@ -70,7 +80,8 @@ class WorkerLink:
         self._opening: set[int] = set()
         self._num_opened = 0
         self._num_ended = 0
-        self._outbox: list[AnyRequest] = []
+        self._outbox: deque[AnyRequest] = deque()
+        self._num_stalled_watches = 0
         self._flush: asyncio.TimerHandle | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._retry_s = FIRST_RETRY_S
@@ -121,10 +132,26 @@ class WorkerLink:
             await self._task
 
     def _send(self) -> None:
+        """Write what gathered, as far as the process takes it; the rest in a later tick."""
         self._flush = None
-        requests, self._outbox = self._outbox, []
-        if self._writer is not None and requests:
-            self._writer.write(local.pack(encoder.encode(requests)))
+        if self._writer is None:
+            self._outbox.clear()
+            return
+        while self._outbox and self._writer.transport.get_write_buffer_size() < MAX_UNSENT_BYTES:
+            self._writer.write(local.pack(encoder.encode(self._next_frame())))
+            self._num_stalled_watches = 0
+        if self._outbox:
+            self._flush = self._loop.call_later(TICK_S, self._send)
+
+    def _next_frame(self) -> list[AnyRequest]:
+        """The oldest requests, up to the one with which their audio fills a frame."""
+        frame: list[AnyRequest] = []
+        num_bytes = 0
+        while self._outbox and num_bytes < FRAME_BYTES:
+            request = self._outbox.popleft()
+            frame.append(request)
+            num_bytes += len(request.payload) if isinstance(request, AudioChunk) else 0
+        return frame
 
     async def _keep_linked(self) -> None:
         while True:
@@ -141,7 +168,7 @@ class WorkerLink:
         except OSError:
             return
         self._writer = writer
-        self._num_silent_watches = 0
+        self._num_silent_watches = self._num_stalled_watches = 0
         watch = self._loop.create_task(self._watch(writer), name=f"watch-{self.name}")
         try:
             await self._listen(reader)
@@ -152,13 +179,15 @@ class WorkerLink:
             await self._lose(writer)
 
     async def _watch(self, writer: asyncio.StreamWriter) -> None:
-        """Give the link up when the process is silent. Looks are counted, not seconds: if this web process was held up
-        itself, what came meanwhile is read before the next look, and nobody is blamed.
+        """Give the link up when the process is silent, or does not read for long. Looks are counted, not seconds: if this web
+        process was held up itself, what came meanwhile is read before the next look, and nobody is blamed.
         """
-        while self._num_silent_watches < MAX_SILENT_WATCHES:
+        while self._num_silent_watches < MAX_SILENT_WATCHES and self._num_stalled_watches < MAX_STALLED_WATCHES:
             self._num_silent_watches += 1
+            self._num_stalled_watches += bool(self._outbox)
             await asyncio.sleep(WATCH_EVERY_S)
-        logger.error("%s is silent, as if it hung; its link is given up", self.name)
+        manner = "is silent" if self._num_silent_watches >= MAX_SILENT_WATCHES else "reads nothing"
+        logger.error("%s %s, as if it hung; its link is given up", self.name, manner)
         writer.transport.abort()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
@@ -198,6 +227,7 @@ class WorkerLink:
         self._opening.clear()
         self._num_opened = self._num_ended = 0
         self._owner.on_lost(self)
+        writer.transport.abort()  # nobody may be there to read what was not sent yet
         await local.close(writer)
 
 

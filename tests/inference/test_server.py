@@ -6,17 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
+from inference import loop as loop_module
+from inference import server as server_module
 from inference.config import InferenceConfig
 from inference.engines.fake import FakeEngine
 from inference.errors import WeightsError
 from inference.link import local
 from inference.loop import RecognitionLoop
-from inference.messages import AudioChunk, EndStream, OpenStream, StreamOptions, WorkerStatus, encoder, event_decoder
+from inference.messages import AudioChunk, EndStream, OpenStream, StreamDone, StreamOptions, WorkerStatus, encoder, event_decoder
 from inference.server import InferenceServer
 from inference.tuning import Tuning, this_machine, write
 from tests.inference.conftest import OpenClient
@@ -234,3 +237,66 @@ async def ask_for_a_stream(address: str) -> None:
     _reader, writer = await ready_link(address)
     writer.write(local.pack(encoder.encode([OpenStream(stream=0, options=StreamOptions())])))
     await local.close(writer)
+
+
+async def test_a_web_process_that_reads_nothing_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its streams are forgotten: it will send them again, to whom it likes. Others go on."""
+    monkeypatch.setattr(server_module, "MAX_UNREAD_BYTES", 100_000)
+    server = InferenceServer(InferenceConfig.from_env({"HARK_INFERENCE_ADDRESS": address}), [FakeEngine()])
+    serving = asyncio.create_task(server.run())
+    _other_reader, other = await ready_link(address)
+    its_number = max(server._writers)
+    _reader, deaf = await ready_link(address)
+    deaf_number = max(server._writers)
+    deaf.transport.pause_reading()  # type: ignore[attr-defined]  # of every transport of a socket
+
+    async with asyncio.timeout(PATIENCE_S):
+        while deaf_number in server._writers:
+            server._write(deaf_number, [WorkerStatus(node="x" * 10_000, is_ready=True)])
+            await asyncio.sleep(0)
+
+    assert list(server._writers) == [its_number]
+    server._stopping.set()
+    await serving
+    for writer in (deaf, other):
+        writer.transport.abort()
+
+
+async def test_no_more_is_read_than_recognition_takes(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recognition is held up for a while; what was sent meanwhile waits outside, and is all heard afterwards."""
+    monkeypatch.setattr(loop_module, "MAX_WAITING_BYTES", 100_000)
+    may_step = threading.Event()
+    step = RecognitionLoop.step
+
+    def step_when_told(loop: RecognitionLoop) -> None:
+        may_step.wait()
+        step(loop)
+
+    monkeypatch.setattr(RecognitionLoop, "step", step_when_told)
+    server = InferenceServer(InferenceConfig.from_env({"HARK_INFERENCE_ADDRESS": address}), [FakeEngine()])
+    serving = asyncio.create_task(server.run())
+    reader, writer = await ready_link(address)
+    chunk = AudioChunk(stream=0, payload=bytes(32_000))
+    for request in [OpenStream(stream=0, options=StreamOptions()), *[chunk] * 100, EndStream(stream=0)]:
+        writer.write(local.pack(encoder.encode([request])))
+    await asyncio.to_thread(wait_until, lambda: server._recognition is not None and not server._recognition.has_room)
+    assert server._recognition is not None
+    num_waiting_bytes = server._recognition._num_waiting_bytes
+
+    may_step.set()
+    async with asyncio.timeout(PATIENCE_S):
+        done = await event_of(reader, StreamDone)
+
+    assert num_waiting_bytes < 200_000
+    assert done.checkpoint.settled_samples == 100 * 16_000
+    server._stopping.set()
+    await serving
+    writer.transport.abort()
+
+
+async def event_of(reader: asyncio.StreamReader, kind: type[StreamDone]) -> StreamDone:
+    while (body := await local.read_frame(reader)) is not None:
+        for event in event_decoder.decode(body):
+            if isinstance(event, kind):
+                return event
+    pytest.fail("the link was closed")

@@ -10,7 +10,9 @@ from inference.client import NO_WORKER, WorkerLink, worker_link
 from inference.link import local
 from inference.messages import (
     AnyEvent,
+    AnyRequest,
     AnyStreamEvent,
+    AudioChunk,
     Checkpoint,
     EndStream,
     OpenStream,
@@ -20,6 +22,7 @@ from inference.messages import (
     WorkerLoad,
     WorkerStatus,
     encoder,
+    request_decoder,
 )
 from tests.inference.worker import PATIENCE_S
 
@@ -33,15 +36,28 @@ class Script:
     address: str
     news: asyncio.Event = field(default_factory=asyncio.Event)
     events: list[AnyStreamEvent] = field(default_factory=list)
+    requests: list[AnyRequest] = field(default_factory=list)
+    num_frames: int = 0
+    listens: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+    was_told: asyncio.Event = field(default_factory=asyncio.Event)
     num_lost: int = 0
     writer: asyncio.StreamWriter | None = None
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
+        self.is_over.clear()
         self.say(READY, WorkerLoad())
-        while await local.read_frame(reader) is not None:
-            pass
+        await self.listens.wait()
+        while (body := await local.read_frame(reader)) is not None:
+            self.requests += request_decoder.decode(body)
+            self.num_frames += 1
+            self.was_told.set()
         await local.close(writer)
+        self.is_over.set()
+
+    def __post_init__(self) -> None:
+        self.listens.set()
 
     def say(self, *events: AnyEvent) -> None:
         assert self.writer is not None
@@ -70,6 +86,8 @@ async def script(address: str) -> AsyncIterator[Script]:
     script = Script(address)
     async with await local.listen(address, script.accept):
         yield script
+        script.listens.set()
+        await script.is_over.wait()
 
 
 @pytest.fixture
@@ -159,3 +177,58 @@ async def test_events_of_one_frame_are_handed_on_in_order(script: Script, link: 
     await script.heard()
 
     assert [type(event) for event in script.events] == [StreamOpened, StreamDone]
+
+
+CHUNK = bytes(64 * 1024)
+NUM_CHUNKS = 200
+
+
+async def link_to_the_deaf(script: Script) -> WorkerLink:
+    """A process that reports every second and reads nothing; a replay of 12 MiB is on its way to it."""
+    script.listens.clear()
+    link = WorkerLink("inference-0", script.address, script)
+    await script.heard()
+    link.open(0, [OpenStream(stream=0, options=StreamOptions()), *[AudioChunk(stream=0, payload=CHUNK)] * NUM_CHUNKS])
+    link.put(EndStream(stream=0))
+    while link._flush is not None and len(link._outbox) > NUM_CHUNKS:  # noqa: ASYNC110  # until the first tick
+        await asyncio.sleep(worker_link.TICK_S)
+    return link
+
+
+async def test_what_a_process_does_not_read_waits_without_a_copy(script: Script) -> None:
+    link = await link_to_the_deaf(script)
+    await asyncio.sleep(5 * worker_link.TICK_S)
+    assert link._writer is not None
+
+    assert link._writer.transport.get_write_buffer_size() <= worker_link.MAX_UNSENT_BYTES + 2 * worker_link.FRAME_BYTES
+    assert all(request.payload is CHUNK for request in link._outbox if isinstance(request, AudioChunk))
+    assert len(link._outbox) > NUM_CHUNKS // 4
+    await link.close()
+
+
+async def test_a_process_that_reads_late_gets_everything_in_order_in_frames_of_bounded_size(script: Script) -> None:
+    link = await link_to_the_deaf(script)
+
+    script.listens.set()
+    async with asyncio.timeout(PATIENCE_S):
+        while script.requests[-1:] != [EndStream(stream=0)]:
+            script.was_told.clear()
+            await script.was_told.wait()
+
+    assert [type(request) for request in script.requests] == [OpenStream, *[AudioChunk] * NUM_CHUNKS, EndStream]
+    assert script.num_frames >= NUM_CHUNKS * len(CHUNK) // worker_link.FRAME_BYTES
+    await link.close()
+
+
+async def test_a_process_that_reads_nothing_for_long_is_lost(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_link, "WATCH_EVERY_S", 0.0)
+    monkeypatch.setattr(worker_link, "MAX_SILENT_WATCHES", 1_000_000)
+    link = await link_to_the_deaf(script)
+    link._retry_s = 60.0
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not script.num_lost:
+            await script.heard()
+
+    assert (link.status, len(link._outbox)) == (NO_WORKER, 0)
+    await link.close()
