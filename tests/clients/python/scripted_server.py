@@ -35,6 +35,7 @@ class Script:
     `answers`: for each connection in turn, an error (`error` fields and close code) instead of `ready`; None lets it in.
     `lose`: ranges of samples that are treated as if they had not come, once each. `forget_sessions`: nobody can resume.
     `cut_at_end`: once, when `end` has come. `forgets_final`: a number that no resume brings back.
+    `gap_in_done_ms`: what the accounts add.
     `window_ms`: what a client may send ahead. `on_final`: what is sent for a final, in place of just it.
     """
 
@@ -45,6 +46,8 @@ class Script:
     forget_sessions: bool = False
     going_away_after: int | None = None
     cut_at_end: bool = False
+    gap_in_done_ms: int = 0
+    never_done: bool = False
     forgets_final: int | None = None
     window_ms: int = WINDOW_MS
     is_settling: bool = True
@@ -204,7 +207,9 @@ class ScriptedServer:
                 await say(socket, type="going_away", reason="server_draining", resume_within_s=120, closes_in_s=0)
                 await socket.close(1001)
                 return
-        await say(socket, **done(session, session.heard))
+        if self.script.never_done:
+            await socket.wait_closed()
+        await say(socket, **done(session, session.heard, self.script.gap_in_done_ms))
         await socket.close(1000)
 
     def hear(self, session: FakeSession, message: bytes) -> None:
@@ -246,8 +251,8 @@ class ScriptedServer:
             await say(socket, **{"type": "nack", "from": start, "to": end})
 
 
-def done(session: FakeSession, num_samples: int) -> dict[str, Any]:
-    gap_ms = sum(gap["to_ms"] - gap["from_ms"] for gap in session.gaps)
+def done(session: FakeSession, num_samples: int, more_gap_ms: int = 0) -> dict[str, Any]:
+    gap_ms = more_gap_ms + sum(gap["to_ms"] - gap["from_ms"] for gap in session.gaps)
     received_ms = num_samples // 16
     return {
         "type": "done", "session": f"session-{session.number}", "received_ms": received_ms,

@@ -41,7 +41,7 @@ class Captioner:
     end_ms: int = 0
 
     def srt(self, final: Final) -> str:
-        """The blocks of one final, each followed by an empty line."""
+        """The blocks of one final; an empty line stands before each but the first."""
         return "".join(self._block(caption, ",", "\n".join(caption.lines).replace("-->", "→")) for caption in captions_of(final))
 
     def vtt(self, final: Final) -> str:
@@ -51,7 +51,8 @@ class Captioner:
         start_ms = max(caption.start_ms, self.end_ms)
         self.end_ms = max(caption.end_ms, start_ms + MIN_CAPTION_MS)
         self.num_captions += 1
-        return f"{self.num_captions}\n{time_stamp(start_ms, mark)} --> {time_stamp(self.end_ms, mark)}\n{text}\n\n"
+        gap = "\n" if self.num_captions > 1 else ""
+        return f"{gap}{self.num_captions}\n{time_stamp(start_ms, mark)} --> {time_stamp(self.end_ms, mark)}\n{text}\n"
 
 
 VTT_HEAD = "WEBVTT\n\n"

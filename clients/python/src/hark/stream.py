@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from hark.addresses import DEFAULT_URL, stream_url
 from hark.backoff import Backoff
 from hark.conversation import Conversation
-from hark.dialing import Dialer
+from hark.dialing import CLOSE_WITHIN_S, Dialer
 from hark.errors import HarkError
 from hark.events import Event, Lag, Partial, Reconnecting, Warning
 from hark.options import AudioFormat, Container, Encoding, StreamOptions
@@ -29,6 +29,7 @@ UNKNOWN_SESSION_CODE = 4404
 ANSWER_WITHIN_S = 30.0
 """For `ready` or `resumed`; a server that waits for a model says so itself before."""
 FAREWELL_WITHIN_S = 2.0
+STOP_AGAIN_S = FAREWELL_WITHIN_S + CLOSE_WITHIN_S + 1.0
 HELD_S = 5.0
 """A connection that held so long was a good one: the next wait is short again."""
 PROBE_EVERY_S = 2.0
@@ -79,7 +80,8 @@ class Stream:
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        self._opened_at_s = 0.0
+        self._answer_timer: asyncio.TimerHandle | None = None
+        self._hello_at_s = self._opened_at_s = 0.0
         self._broken_since_s: float | None = None
         self._num_tries = 0
 
@@ -178,11 +180,9 @@ class Stream:
 
     async def _stop(self) -> None:
         """Leave now. The server is told, so that it finishes the session at once instead of waiting for us."""
-        if self._task is None or self._task.done():
-            return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        while self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=STOP_AGAIN_S)
 
     def _check_running(self) -> None:
         if self.is_over or self._talk.has_ended:
@@ -234,6 +234,8 @@ class Stream:
         except HarkError as err:
             raise (BrokenConnection(err) if err.retryable else err) from err
         writer: asyncio.Task[None] | None = None
+        self._hello_at_s = time.monotonic()
+        self._answer_timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, socket.transport.abort)
         try:
             await socket.send(self._talk.hello())
             writer = asyncio.create_task(self._write(socket), name="hark-writer")
@@ -244,26 +246,18 @@ class Stream:
             await self._say_farewell(socket)
             raise
         finally:
+            self._answer_timer.cancel()
             if writer is not None:
                 writer.cancel()
             await socket.close()
 
     async def _read(self, socket: ClientConnection) -> None:
         while not self._talk.is_over:
-            for event in self._take(await self._next_message(socket)):
+            for event in self._take(await socket.recv()):
                 self._emit(event)
             self._wake()
             if self._talk.needs_new_socket:
                 raise self._change_of_socket(self._talk.needs_new_socket)
-
-    async def _next_message(self, socket: ClientConnection) -> str | bytes:
-        """The next one; an answer to `start` or `resume` must come in time."""
-        try:
-            return await asyncio.wait_for(socket.recv(), None if self._talk.is_open else ANSWER_WITHIN_S)
-        except asyncio.TimeoutError as err:
-            raise BrokenConnection(
-                HarkError("no_answer", f"The server did not answer within {ANSWER_WITHIN_S:g} s.", retryable=True)
-            ) from err
 
     def _take(self, message: str | bytes) -> list[Event]:
         if isinstance(message, bytes):
@@ -276,7 +270,8 @@ class Stream:
                 self._dialer.turn()  # full, or about to stop: another may not be
                 raise BrokenConnection(err) from err
             raise
-        if self._talk.is_open and not was_open:
+        if self._talk.is_open and not was_open and self._answer_timer is not None:
+            self._answer_timer.cancel()
             self._opened_at_s, self._broken_since_s = time.monotonic(), None
         return events
 
@@ -291,6 +286,9 @@ class Stream:
         if code == UNKNOWN_SESSION_CODE and self._talk.can_resume:
             self._talk.on_unknown_session()
             return self._change_of_socket("unknown_session")
+        if closed.rcvd is None and not self._talk.is_open and time.monotonic() - self._hello_at_s >= ANSWER_WITHIN_S:
+            sentence = f"The server did not answer within {ANSWER_WITHIN_S:g} s."
+            return BrokenConnection(HarkError("no_answer", sentence, retryable=True))
         if code in RESUMABLE_CODES:
             what = f"closed by the server with {code} {reason}".rstrip() if closed.rcvd else "cut"
             return BrokenConnection(HarkError("connection_lost", f"The connection was {what}.", retryable=True))
@@ -309,11 +307,15 @@ class Stream:
                     await socket.send(probe)
 
     async def _work_within(self, seconds: float) -> bool:
+        """Wait for something to send; False when nothing came in time. (`wait_for` may lose a cancellation before 3.12.)"""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + seconds
+        timer = loop.call_at(due_s, self._work.set)
         try:
-            await asyncio.wait_for(self._work.wait(), seconds)
-        except asyncio.TimeoutError:
-            return False
-        return True
+            await self._work.wait()
+        finally:
+            timer.cancel()
+        return loop.time() < due_s
 
     async def _say_farewell(self, socket: ClientConnection) -> None:
         if (text := self._talk.farewell()) is not None:
@@ -334,12 +336,13 @@ class Stream:
         self._talk.on_broken()
         if self._broken_since_s is None:
             self._broken_since_s, self._num_tries = now_s, 0
-        if now_s - self._broken_since_s >= self._patience_s(error):
-            raise self._giving_up(error)
+        patience_s = self._patience_s(error)
         if error.code == "unknown_session":
             return
         self._num_tries += 1
         delay_s = self._backoff.next_s(error.retry_after_s or 0.0)
+        if now_s - self._broken_since_s + delay_s > patience_s:
+            raise self._giving_up(error)
         if self._was_ready:
             self._num_reconnects += self._num_tries == 1
             self._emit(Reconnecting(reason=error.code, attempt=self._num_tries, delay_s=round(delay_s, 3)))

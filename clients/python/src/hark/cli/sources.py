@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from hark.options import AudioFormat
 from hark.recordings import load
@@ -33,7 +35,7 @@ def open_source(chosen: argparse.Namespace) -> Source:
         return _microphone(AudioFormat(sample_rate_hz=chosen.rate))
     raw = AudioFormat(encoding=chosen.encoding, sample_rate_hz=chosen.rate, num_channels=chosen.channels)
     if chosen.source == "-":
-        pieces = _from_thread(sys.stdin.buffer, raw)
+        pieces = _from_thread(sys.stdin.fileno(), raw)
         return Source(raw, paced(pieces, raw) if chosen.realtime else pieces)
     samples = load(chosen.source, decode=chosen.decode, raw=raw if chosen.raw else None)
     if chosen.realtime and not samples.format.is_raw:
@@ -64,17 +66,20 @@ async def paced(pieces: AsyncIterator[bytes], audio: AudioFormat) -> AsyncIterat
         yield piece
 
 
-async def _from_thread(file: BinaryIO, audio: AudioFormat) -> AsyncIterator[bytes]:
-    """What is read from `file` as it comes. The thread may hang in a read: it does not keep the program alive."""
+async def _from_thread(file_number: int, audio: AudioFormat) -> AsyncIterator[bytes]:
+    """What is read from the file as it comes.
+
+    The thread may hang in a read when the program ends: it is a daemon, and reads without the locks of Python's file objects,
+    which would make the interpreter abort.
+    """
     loop = asyncio.get_running_loop()
     pieces: asyncio.Queue[bytes] = asyncio.Queue(maxsize=10)  # a second: who writes to us shall wait, not we hoard
 
     def read_all() -> None:
-        while True:
-            piece = file.read1(piece_bytes(audio))  # type: ignore[attr-defined]  # standard input is buffered
-            asyncio.run_coroutine_threadsafe(pieces.put(piece), loop).result()
-            if not piece:
-                return
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            while piece := os.read(file_number, piece_bytes(audio)):
+                asyncio.run_coroutine_threadsafe(pieces.put(piece), loop).result()
+            asyncio.run_coroutine_threadsafe(pieces.put(b""), loop).result()
 
     threading.Thread(target=read_all, name="hark-stdin", daemon=True).start()
     while piece := await pieces.get():

@@ -65,7 +65,7 @@ class WebVttWriter:
         if isinstance(event, Final):
             self.out.write(self.captioner.vtt(event))
         if isinstance(event, Done) and not event.complete:
-            self.out.write(f"NOTE\nIncomplete: {event.gap_ms / 1000:.1f} s of audio are missing.\n\n")
+            self.out.write(f"\nNOTE\nIncomplete: {event.gap_ms / 1000:.1f} s of audio are missing.\n")
         self.out.flush()
 
 
