@@ -183,6 +183,19 @@ def test_the_command_line_prints_finals_and_finds_them_again(fake_server: Stack,
     assert session in run(fake_server, "sessions", "--search", "juliett").stdout.decode()
 
 
+def test_the_example_prints_what_was_said(fake_server: Stack, recording: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "examples/python_client.py", recording, fake_server.http_url],
+        cwd=PACKAGE.parents[2], env=os.environ | {"PYTHONPATH": str(PACKAGE)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    finals = [line.split()[1:] for line in ended.stdout.splitlines() if line.startswith("final ")]
+
+    assert ended.returncode == 0, ended.stderr
+    assert finals == SENTENCES
+    assert "partial" in ended.stdout
+
+
 def test_standard_input_is_transcribed(fake_server: Stack) -> None:
     ended = run(fake_server, "transcribe", "-", input_=AUDIO)
 
