@@ -238,11 +238,15 @@ class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
 class StreamProgress(StreamEvent, frozen=True, tag="progress", kw_only=True):
     """Follows a final in the same link frame, comes now and then in silence, and every two seconds while recognition lags.
 
-    `behind_ms`: audio not yet looked at.
+    behind_ms: audio not yet looked at. hush_power: mean square, 0 to 1, below which audio that comes next begins no speech,
+    so that it may come late and in large pieces; 0: all is to come at once. quiet_samples: so much after the checkpoint is
+    quiet too, though not settled; it need not be repeated if this process is lost, but is silence then.
     """
 
     checkpoint: Checkpoint
     behind_ms: int
+    hush_power: float = 0.0
+    quiet_samples: int = 0
 
 
 class StreamDone(StreamEvent, frozen=True, tag="done", kw_only=True):

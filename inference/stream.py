@@ -41,7 +41,10 @@ FIRST_STEP_SAMPLES: Final = to_samples(400)
 """A shorter beginning makes the engine guess."""
 POST_ROLL_SAMPLES: Final = to_samples(480)
 CUT_SEARCH_SAMPLES: Final = to_samples(3000)
-PROGRESS_SAMPLES: Final = to_samples(1000)
+PRE_SPEECH_SAMPLES: Final = PRE_ROLL_SAMPLES + 4 * FRAME_SAMPLES
+"""What a beginning that is found now may want of the past."""
+PROGRESS_SAMPLES: Final = to_samples(960)
+"""A second, as far as whole frames go: in the quiet, audio comes a second at a time, and each is to be told of."""
 NO_AUDIO: Final = np.zeros(0, dtype=np.float32)
 
 
@@ -343,7 +346,22 @@ class Stream:
     def report(self) -> None:
         """Tell how far the stream is settled."""
         self._reported = self.checkpoint
-        self.events.append(StreamProgress(stream=self.stream_id, checkpoint=self.checkpoint, behind_ms=self.behind_ms))
+        hush_power = self._hush_power()
+        quiet = self._measured - PRE_SPEECH_SAMPLES - self.checkpoint.settled_samples
+        self.events.append(
+            StreamProgress(
+                stream=self.stream_id,
+                checkpoint=self.checkpoint,
+                behind_ms=self.behind_ms,
+                hush_power=hush_power,
+                quiet_samples=max(0, quiet) if hush_power else 0,
+            )
+        )
+
+    def _hush_power(self) -> float:
+        """0 unless nobody speaks, nothing waits, and the gate is shut."""
+        is_quiet = self._open is None and not self._closed and not self.endpointer.is_busy and not self.is_settling
+        return self.gate.hush_power if is_quiet and self._denoiser is None else 0.0
 
     @property
     def behind_ms(self) -> int:
@@ -415,7 +433,7 @@ class Stream:
         elif self._open is not None:
             self._count(self._open.start, is_speech=False)
         else:
-            kept = 0 if self._is_flushed else PRE_ROLL_SAMPLES + 4 * FRAME_SAMPLES
+            kept = 0 if self._is_flushed else PRE_SPEECH_SAMPLES
             self._count(self._seen - kept, is_speech=False)
         if self.checkpoint.settled_samples - self._reported.settled_samples >= PROGRESS_SAMPLES:
             self.report()

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import structs
+
 from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, first_frame_at
+from inference.client.hush import Hush
 from inference.errors import InferenceError, LinkLostError
 from inference.messages import (
     LAG_MS,
@@ -24,6 +27,7 @@ from inference.messages import (
     EndStream,
     FinalizeStream,
     OpenStream,
+    SpeechStarted,
     StreamDone,
     StreamFailed,
     StreamOpened,
@@ -59,6 +63,8 @@ class StreamHandle:
 
     Events come through `on_events`, in order; after StreamDone or StreamFailed none follows. `checkpoint`: where the stream
     begins, later how far it is settled. `num_frames`: how far it was sent, gaps included, from its very first sample on.
+
+    Audio of the quiet is held back a little and forgotten early, as far as the inference process says that it may be.
     """
 
     client: Outlet
@@ -73,9 +79,12 @@ class StreamHandle:
     _is_ending: bool = False
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _deadline: asyncio.TimerHandle | None = None
+    _hush: Hush = field(init=False)
+    _forgotten_frame: int = 0
 
     def __post_init__(self) -> None:
         self.num_frames = self._frame_of(self.checkpoint.settled_samples)
+        self._hush = Hush(self.options)
 
     @property
     def goes_on(self) -> bool:
@@ -94,22 +103,32 @@ class StreamHandle:
 
     def send_audio(self, payload: bytes) -> None:
         """`payload`: whole frames in the stream's encoding."""
-        self._repeatable(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes)
+        if self._hush.is_quiet(payload):
+            self._hush.hold(payload)
+            if self._hush.is_full:
+                self._release()
+            return
+        self._stop_holding()
+        self._send(payload)
 
     def send_gap(self, num_frames: int) -> None:
         """`num_frames` at the stream's rate are missing for good; what is sent next comes after them."""
+        self._release()
         self._repeatable(AudioGap(stream=self.number, num_frames=num_frames), num_frames)
 
     def configure(self, change: ConfigureStream) -> None:
         """From the next segment on; and at once where the stream has to be opened again."""
+        self._release()
         self.options = change.applied_to(self.options)
         self.client.put(change)
 
     def finalize(self) -> None:
+        self._release()
         self._repeatable(FinalizeStream(stream=self.number))
 
     def end(self) -> None:
         if not self._is_ending:
+            self._release()
             self._is_ending = True
             self.client.put(EndStream(stream=self.number))
 
@@ -134,7 +153,12 @@ class StreamHandle:
             match event:
                 case StreamOpened():
                     self.was_opened = True
-                case StreamProgress() | StreamDone():
+                case StreamProgress():
+                    self._settle(event.checkpoint)
+                    self._quieten(event)
+                case SpeechStarted():
+                    self._stop_holding()
+                case StreamDone():
                     self._settle(event.checkpoint)
                 case TranscriptFinal():
                     if event.from_finalize:
@@ -158,6 +182,8 @@ class StreamHandle:
 
     def replay(self) -> list[AnyRequest]:
         """What a fresh inference process must be told to go on with this stream."""
+        self._hush.power = 0.0
+        self._count_forgotten()
         first = self._frame_of(self.checkpoint.settled_samples)
         requests: list[AnyRequest] = [self._opening()]
         requests.extend(self._from(sent, first) for sent in self._unsettled)
@@ -180,6 +206,35 @@ class StreamHandle:
 
     def _opening(self) -> OpenStream:
         return OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on)
+
+    def _send(self, payload: bytes) -> None:
+        self._repeatable(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes)
+
+    def _release(self) -> None:
+        """Send what was held back."""
+        if self._hush.num_bytes:
+            self._send(self._hush.release())
+
+    def _stop_holding(self) -> None:
+        self._hush.power = 0.0
+        self._release()
+
+    def _quieten(self, progress: StreamProgress) -> None:
+        """Hold quiet audio back from now on, or no more; forget that which would be silence in any case."""
+        self._hush.power = progress.hush_power
+        if not progress.hush_power:
+            self._release()
+        first = self._frame_of(progress.checkpoint.settled_samples + progress.quiet_samples)
+        while self._unsettled and isinstance(self._unsettled[0].request, AudioChunk) and self._unsettled[0].end_frame <= first:
+            self._forgotten_frame = self._unsettled.popleft().end_frame
+
+    def _count_forgotten(self) -> None:
+        """What was forgotten and is not settled cannot be repeated: a fresh process begins after it."""
+        first_sample = -(-self._forgotten_frame * SAMPLE_RATE_HZ // self.options.sample_rate_hz)
+        num_samples = first_sample - self.checkpoint.settled_samples
+        if num_samples > 0:
+            silence_samples = self.checkpoint.silence_samples + num_samples
+            self.checkpoint = structs.replace(self.checkpoint, silence_samples=silence_samples)
 
     def _repeatable(self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0) -> None:
         first, self.num_frames = self.num_frames, self.num_frames + num_frames
@@ -219,5 +274,7 @@ class StreamHandle:
         self.is_over = True
         self.forgive()
         self._unsettled.clear()
+        self._hush.power = 0.0
+        self._hush.release()
         self._room.set()
         self.client.forget(self)
