@@ -17,6 +17,7 @@ from transcription.draining import lifespan  # noqa: E402
 from transcription.origins import OwnOriginOrNone  # noqa: E402
 from transcription.routing import websocket_urlpatterns  # noqa: E402
 
+cut_daphnes_queries()
 protocols = ProtocolTypeRouter(
     {
         "lifespan": lifespan,

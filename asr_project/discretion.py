@@ -1,15 +1,17 @@
 """What a log never says: credentials, and what somebody said or searched for, whatever the level and whoever logs.
 
-Two things see to it. Libraries that write requests, frames or statements into their finer levels are held at coarser ones
-(`DISCREET_LEVELS`). And whatever is logged all the same goes through `DiscreetFormatter`.
+Three things see to it. Libraries that write requests, frames or statements into their finer levels are held at coarser ones
+(`DISCREET_LEVELS`). Whatever is logged all the same goes through `DiscreetFormatter`. And Daphne, whose access log goes past
+logging, writes addresses without their query (`cut_daphnes_queries`).
 """
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
+from daphne.access import AccessLogGenerator
 from django.db import Error as DjangoDatabaseError
 from psycopg import Error as DatabaseError
 
@@ -19,7 +21,7 @@ DISCREET_LEVELS: Final = {
     "uvicorn.access": "WARNING",
     "uvicorn.asgi": "WARNING",
     "websockets": "WARNING",
-    "daphne": "INFO",
+    "daphne": "WARNING",  # INFO: addresses with their query
     "django.db.backends": "INFO",  # DEBUG: statements with what is stored by them
     "django.template": "INFO",
     "celery.pool": "INFO",  # DEBUG: arguments of tasks
@@ -31,7 +33,7 @@ SECRETS: Final = (
     (re.compile(r"hark_([A-Za-z0-9]{8})_[A-Za-z0-9]+"), r"hark_\1_…"),
     (re.compile(r"(?i)\b(bearer|basic)[ :=]+[^\s\"',]+"), r"\1 …"),
     (re.compile(r"(?i)(cookie|sessionid|password|ticket|token)(['\"]?\s*[=:]\s*)[^\s&;,]+"), r"\1\2…"),
-    (re.compile(r"([?&]q=)[^&\s\"']+"), r"\1…"),
+    (re.compile(r"((?<![\w.])/[^\s?\"']*\?)[^\s\"']+"), r"\1…"),  # the query of an address, which may be a search
     (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+@"), r"\1…@"),
 )
 
@@ -65,6 +67,16 @@ class DiscreetFormatter(logging.Formatter):
             if isinstance(error, DatabaseError | DjangoDatabaseError) and (code := code_of(error)) and str(error):
                 text = text.replace(str(error), code)
         return text
+
+
+def cut_daphnes_queries() -> None:
+    """Daphne prints an access log unless it is told not to, and offers no other way to say what stands in it."""
+    write_entry: Callable[..., None] = AccessLogGenerator.write_entry
+
+    def write_without_query(log: AccessLogGenerator, host: str, date: Any, request: str, *more: Any, **others: Any) -> None:
+        write_entry(log, host, date, request.partition("?")[0], *more, **others)
+
+    AccessLogGenerator.write_entry = write_without_query
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,8 +3,10 @@
 import logging
 import logging.config
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
+from daphne.access import AccessLogGenerator
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
 
@@ -23,6 +25,7 @@ CANARY = "purple walrus on a bicycle"
         ('"WebSocket /stream?ticket=Tk-t_123&x=1" [accepted]', "Tk-t_123"),
         ("Cookie: csrftoken=abc; sessionid=s3cret", "s3cret"),
         ("GET /api/v1/sessions/?page_size=5&q=purple+walrus HTTP/1.1", "purple"),
+        ('"GET /api/v1/sessions/?status=purple HTTP/1.1" 400', "purple"),
         ("password=s3cret for alice", "s3cret"),
         ("{'resume_token': 's3cret'}", "s3cret"),
         ("cannot connect to postgresql://hark:s3cret@db.example/hark", "s3cret"),
@@ -39,6 +42,7 @@ def test_secrets_are_left_out_of_a_line(line: str, secret: str) -> None:
         "session 7d1f6a52-3c0e-4a55-9b55-1f6f1f0c8a11: the client does not read; closing",
         "PostgreSQL does not answer; 3 entries wait, next try in 0.4 s",
         "Unauthorized: /api/v1/sessions/",
+        "is /stream there? nobody knows",
         "the key gateway (hark_Ab3dEf6h_…) was revoked",
         "connection to postgresql://hark@db.example/hark failed",
     ],
@@ -107,7 +111,7 @@ def test_what_libraries_say_of_frames_and_statements_is_held_back(everything_log
     logging.getLogger("uvicorn.error").warning("GET /stream?ticket=s3cret went wrong")
 
     assert [line.split(" ", 4)[-1] for line in everything_logged] == [
-        "this one is ours", "GET /stream?ticket=… went wrong",
+        "this one is ours", "GET /stream?… went wrong",
     ]  # fmt: skip
 
 
@@ -120,3 +124,14 @@ def test_nobody_writes_past_the_discreet_handler() -> None:
 
 def test_a_quieter_server_quietens_libraries_too() -> None:
     assert (coarser("ERROR", "WARNING"), coarser("DEBUG", "WARNING")) == ("ERROR", "WARNING")
+
+
+def test_daphnes_access_log_has_addresses_without_their_query() -> None:
+    import asr_project.asgi  # noqa: F401 -- as Daphne does
+
+    written = StringIO()
+    details = {"client": "127.0.0.1:1", "method": "GET", "path": f"/history/?q={CANARY}", "status": 200, "size": 7}
+    AccessLogGenerator(written)("http", "complete", details)
+
+    assert '"GET /history/" 200 7' in written.getvalue()
+    assert CANARY not in written.getvalue()

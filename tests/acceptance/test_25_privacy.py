@@ -1,0 +1,263 @@
+"""Acceptance check 25: what was said, and what lets people in, is where it belongs and nowhere else.
+
+A phrase is spoken, another is sent as text, and every kind of credential is used, good and bad, while all processes log all
+they have to say. Then every place is searched where it could have been left.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import numpy as np
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from asr_project.serve import topology
+from asr_project.serve.child import ChildSpec
+from asr_project.serve.config import PROJECT_DIR
+from tests.acceptance.people import Person, make_people, request
+from tests.acceptance.sessions import wait_until_over
+from tests.inference.worker import say
+from tests.stack import HOST, Stack, free_port, running_stack
+from tests.stream_client import StreamClient
+
+pytestmark = pytest.mark.integration
+SPOKEN = "zulu yankee xray whiskey victor uniform"
+WRITTEN = "canary-9f31c7"
+AUDIO = say(SPOKEN, silence_s=1.0)
+SPOKEN_ANYHOW = re.compile(rb"zulu(?:\W|%20)+yankee", re.IGNORECASE)  # partials and addresses too
+WORD_SAMPLES = slice(1_000, 1_400)
+MakeWeb = Callable[[dict[str, str], str, int], ChildSpec]
+
+
+@dataclass
+class Visit:
+    """What somebody has used the server with."""
+
+    person: Person
+    secrets: list[str] = field(default_factory=list)
+
+
+def talkative(make_web: MakeWeb) -> MakeWeb:
+    """`topology.web` with uvicorn's own levels turned up and its access log on."""
+
+    def web(environment: dict[str, str], host: str, port: int) -> ChildSpec:
+        spec = make_web(environment, host, port)
+        command = [part for part in spec.command if part != "--no-access-log"]
+        command[command.index("--log-level") + 1] = "trace"
+        return replace(spec, command=tuple(command))
+
+    return web
+
+
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every process at its most talkative, temporary files in a folder of their own; Daphne beside uvicorn."""
+    folder = tmp_path_factory.mktemp("loud")
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    settings = {"HARK_MODELS": "fake", "HARK_ANONYMOUS": "off", "HARK_LOG_LEVEL": "DEBUG", "TMPDIR": str(temporary)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topology, "web", talkative(topology.web))
+        with running_stack(folder / "stack", **settings) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="module")
+def daphne_port(loud: Stack) -> int:
+    beside = Stack(loud.folder, loud.environment, free_port())
+    beside.processes = loud.processes  # one stop for all
+    flags = ["-v", "3", "--access-log", "-", "-b", HOST, "-p", str(beside.port)]
+    command = (sys.executable, "-m", "daphne", *flags, "asr_project.asgi:application")
+    beside.spawn(ChildSpec(name="daphne", command=command, environment=loud.environment, folder=PROJECT_DIR, stop_stage=1))
+    beside.wait_until_ready()
+    return beside.port
+
+
+@pytest.fixture(scope="module")
+def visit(loud: Stack, daphne_port: int) -> Visit:
+    """Alice has used both servers."""
+    (alice,) = make_people(loud, "alice")
+    visit = Visit(alice, list(alice.secrets))
+    for port in (loud.port, daphne_port):
+        asyncio.run(use_everything(alice, port, visit))
+        browse(alice, port)
+    return visit
+
+
+async def use_everything(person: Person, port: int, visit: Visit) -> None:
+    """Every credential, a session with the phrase, and messages that cannot be used."""
+    url = f"ws://{HOST}:{port}/stream"
+    ticket, unspent = person.ticket(port), person.ticket(port)
+    visit.secrets += [ticket, unspent]
+    async with connect(url, additional_headers=person.bearer, max_size=None) as socket:
+        await speak(StreamClient(socket), visit)
+    async with connect(url, subprotocols=[Subprotocol("token"), Subprotocol(person.key)], max_size=None) as socket:
+        await socket.send(f'{{"type": "start", "{WRITTEN}": "{SPOKEN}"}}')
+    async with connect(f"{url}?ticket={ticket}", max_size=None) as socket:
+        await socket.send(f"no JSON: {SPOKEN} {WRITTEN}")
+    async with connect(url, additional_headers=person.cookie) as socket:
+        await socket.send(f'{{"type": "start", "language": "{WRITTEN}", "model": "{SPOKEN}"}}')
+    for headers, query in (
+        ({"Authorization": f"Bearer {person.revoked_key}"}, ""),
+        ({"Authorization": f"Bearer {person.expired_key}"}, ""),
+        ({}, f"?ticket={ticket}"),
+        (person.bearer | {"Origin": "https://evil.example"}, ""),
+    ):
+        with pytest.raises(InvalidStatus):
+            await connect(f"{url}{query}", additional_headers=headers)
+
+
+async def speak(client: StreamClient, visit: Visit) -> None:
+    await client.tell("start", reliable=True, metadata={"note": WRITTEN}, hotwords=[WRITTEN])
+    ready = await client.expect("ready")
+    visit.secrets.append(ready["resume_token"])
+    await client.socket.send(bytes(8) + AUDIO)
+    await client.finish()
+    assert client.words == SPOKEN.split()
+
+
+def browse(person: Person, port: int) -> None:
+    """Pages and REST, with the phrase in searches, and answers of every kind."""
+    words = quote_plus(SPOKEN)
+    for headers in (person.bearer, person.cookie, {}):
+        for path in (f"/api/v1/sessions/?q={words}", f"/api/v1/sessions/?status={WRITTEN}", f"/history/?q={words}"):
+            request(port, "GET", path, headers)
+        request(port, "GET", f"/nothing/{WRITTEN[:6]}?ticket={person.session_key}&q={words}", headers)
+        request(port, "POST", f"/history/?q={words}", headers)
+
+
+# --- where it could have been left -----------------------------------------------------------------------------------------
+
+
+def files_of(stack: Stack) -> dict[str, bytes]:
+    """Logs, the data folder and temporary files."""
+    paths = [path for path in stack.folder.parent.rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in paths}
+
+
+def valkey_content(url: str) -> dict[str, bytes]:
+    readers: dict[bytes, Callable[[Any, bytes], object]] = {
+        b"string": lambda client, key: client.get(key),
+        b"list": lambda client, key: client.lrange(key, 0, -1),
+        b"hash": lambda client, key: client.hgetall(key),
+        b"set": lambda client, key: client.smembers(key),
+        b"zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+        b"stream": lambda client, key: client.xrange(key),
+    }
+    with redis.Redis.from_url(url) as client:
+        return {f"valkey {key!r}": repr(readers[client.type(key)](client, key)).encode() for key in client.scan_iter()}
+
+
+def database_content(url: str) -> dict[str, bytes]:
+    """Every row of every table, as text."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        return {
+            f"table {name}": "\n".join(
+                row for (row,) in connection.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(name)))
+            ).encode()
+            for (name,) in tables
+        }
+
+
+def assert_nothing_said(places: dict[str, bytes]) -> None:
+    found = [name for name, content in places.items() if SPOKEN_ANYHOW.search(content) or WRITTEN.encode() in content]
+    assert found == []
+
+
+def assert_no_secret(places: dict[str, bytes], secrets: list[str]) -> None:
+    found = [(name, secret) for name, content in places.items() for secret in secrets if secret.encode() in content]
+    assert found == []
+
+
+def assert_no_audio(places: dict[str, bytes]) -> None:
+    """Neither as it came nor as it is worked with."""
+    samples = np.frombuffer(AUDIO, dtype="<i2")[WORD_SAMPLES]
+    forms = (samples.tobytes(), (samples / np.float32(32768)).astype("<f4").tobytes())
+    assert [name for name, content in places.items() if any(form in content for form in forms)] == []
+
+
+def test_logs_at_debug_level_hold_neither_words_nor_credentials(loud: Stack, visit: Visit) -> None:
+    logs = {name: content for name, content in files_of(loud).items() if name.endswith(".log")}
+
+    assert {Path(name).stem for name in logs} >= {"web", "daphne", "inference-0"}
+    assert b"DEBUG" in b"".join(logs.values()), "the processes are not at their most talkative"
+    assert_nothing_said(logs)
+    assert_no_secret(logs, visit.secrets)
+
+
+def test_no_audio_and_no_word_is_left_in_files(loud: Stack, visit: Visit) -> None:
+    files = files_of(loud)
+
+    assert_no_audio(files)
+    assert_nothing_said(files)
+    assert_no_secret(files, visit.secrets)
+
+
+def test_valkey_holds_neither_words_nor_credentials(loud: Stack, visit: Visit) -> None:
+    content = valkey_content(loud.environment["REDIS_URL"])
+
+    assert_nothing_said(content)
+    assert_no_secret(content, visit.secrets)
+
+
+def test_the_database_holds_digests_of_credentials_and_no_audio(loud: Stack, visit: Visit) -> None:
+    content = database_content(loud.database_url)
+    bearers = [secret for secret in visit.secrets if len(secret) >= 32 and secret not in content["table django_session"].decode()]
+
+    assert len(bearers) >= 8
+    assert_no_secret(content, bearers)
+    assert_no_audio(content)
+
+
+def test_nothing_that_was_said_is_left_in_the_database_after_its_sessions_are_deleted(loud: Stack, visit: Visit) -> None:
+    """Deleted by hand; what is deleted by age is a task's affair."""
+    _status, listed = request(loud.port, "GET", "/api/v1/sessions/", visit.person.bearer)
+    sessions = [session["id"] for session in json.loads(listed)["results"]]
+    assert len(sessions) >= 2
+    with pytest.raises(AssertionError):
+        assert_nothing_said(database_content(loud.database_url))
+
+    for session in sessions:
+        wait_until_over(loud, session, 20.0)
+        status, body = request(loud.port, "DELETE", f"/api/v1/sessions/{session}/", visit.person.bearer)
+        assert status == 204, body
+
+    assert_nothing_said(database_content(loud.database_url))
+
+
+@pytest.mark.parametrize(
+    "leak", [SPOKEN.encode(), quote_plus(SPOKEN).encode(), b"zulu%20yankee", f"note={WRITTEN}".encode()], ids=ascii
+)
+def test_a_word_that_is_left_somewhere_would_be_noticed(leak: bytes) -> None:
+    with pytest.raises(AssertionError):
+        assert_nothing_said({"log": b"before " + leak + b" after"})
+
+
+def test_a_credential_in_a_log_would_be_noticed(loud: Stack, visit: Visit) -> None:
+    """A server whose loggers were left as its makers set them."""
+    uvicorns = b'INFO: "WebSocket /stream?ticket=' + visit.secrets[-2].encode() + b'" [accepted]'
+
+    with pytest.raises(AssertionError):
+        assert_no_secret({"log": uvicorns}, visit.secrets)
+
+
+def test_audio_in_a_file_would_be_noticed() -> None:
+    floats = (np.frombuffer(AUDIO, dtype="<i2") / np.float32(32768)).astype("<f4").tobytes()
+
+    for content in (AUDIO, floats):
+        with pytest.raises(AssertionError):
+            assert_no_audio({"file": os.urandom(99) + content})
