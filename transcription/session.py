@@ -28,6 +28,7 @@ from transcription.actions import (
 )
 from transcription.arrival import DECODED, WINDOW_MS, Arrival
 from transcription.containers import sniff
+from transcription.diagnosis import Diagnosis
 from transcription.intake import OFFSET, AudioFormat, PlainIntake, ReliableIntake
 from transcription.languages import language_complaint, language_tags
 from transcription.options import (
@@ -130,6 +131,7 @@ class StreamSession:
     language: str = ""
     results: Results = field(init=False)
     arrival: Arrival = field(init=False)
+    _diagnosis: Diagnosis | None = None
     _farewell: list[Action] = field(default_factory=list)
     _held: list[Configure] = field(default_factory=list)
     _num_bad_messages: int = 0
@@ -199,7 +201,20 @@ class StreamSession:
             )
         self.results.latency.heard_audio(self.clock())
         opened = [] if self.arrival.has_begun else self._first_audio(payload[OFFSET.size :] if self.is_reliable else payload)
-        return [*opened, *self._take(lambda: self.arrival.take(payload))]
+        return [*opened, *self._look_and_take(payload)]
+
+    def _look_and_take(self, payload: bytes) -> list[Action]:
+        """See whether the first seconds are what the client says they are, and hand them on."""
+        samples = payload[OFFSET.size :] if self.is_reliable and self._diagnosis else payload
+        finding = self._diagnosis.look(samples) if self._diagnosis and self.phase is not Phase.OVER else None
+        if self._diagnosis and self._diagnosis.is_off:
+            self._diagnosis = None
+        if finding is None:
+            return self._take(lambda: self.arrival.take(payload))
+        if finding.is_fatal:
+            return self._fail(finding.code, finding.message)
+        audio = payload if self.is_reliable else payload[finding.skip_bytes :]
+        return [self._warning(finding.code, finding.message), *self._take(lambda: self.arrival.take(audio))]
 
     def _take(self, step: Callable[[], list[Action]]) -> list[Action]:
         """Let the arrival take something from the client, and see whether that was the last of it."""
@@ -373,6 +388,7 @@ class StreamSession:
         audio_format = raw_format_of(self.start) if container is None else DECODED
         intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
         self.arrival = Arrival(intake, self.clock, self._on_gap, container)
+        self._diagnosis = None if container is not None else _diagnosis_of(audio_format, self.clock)
         return [OpenRecognition(stream_options(self.start, self.languages, audio_format))]
 
     def restore(self, restored: Restored) -> list[Action]:
@@ -403,7 +419,8 @@ class StreamSession:
     def _first_audio(self, payload: bytes) -> list[Action]:
         """See what it is before anything is made of it."""
         kind = sniff(payload)
-        if kind is None or self.arrival.container is not None:
+        is_for_diagnosis = kind == "wav" and self.start.encoding is not None  # it may be a header in front of what was announced
+        if kind is None or self.arrival.container is not None or is_for_diagnosis:
             return self._opened()
         warning = self._warning("container_detected", f"The audio begins like a {kind} file and is decoded as one.")
         if self.phase is Phase.WAITING:
@@ -594,3 +611,7 @@ def _before(settled_ms: int, gaps: Iterable[Gap]) -> list[Gap]:
 def _without_sends(actions: Iterable[Action]) -> list[Action]:
     """A gap that is noticed at a resume is told with the others that the client may have missed."""
     return [action for action in actions if not isinstance(action, Send)]
+
+
+def _diagnosis_of(audio_format: AudioFormat, clock: Callable[[], float]) -> Diagnosis:
+    return Diagnosis(audio_format.encoding, audio_format.sample_rate_hz, audio_format.num_channels, clock)

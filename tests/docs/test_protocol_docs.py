@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from inference import errors
 from transcription import arrival, consumers, intake, live, outbox, parsing, protocol, results, session
+from transcription.containers import UndecodableAudioError
+from transcription.diagnosis import FINDING_CODES
 from transcription.protocol import CLIENT_MESSAGES, SERVER_MESSAGES, CloseCode, Word
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -84,7 +86,7 @@ def all_codes() -> set[str]:
     speakers = (parsing, intake, arrival, session, live, consumers)
     spoken = {code for module in speakers for code in codes_in(Path(str(module.__file__)))}
     of_fields = {"unsupported_encoding", "unsupported_sample_rate", "unsupported_channels", "invalid_option"}
-    return spoken | of_fields | codes_of_errors(errors.InferenceError)
+    return spoken | of_fields | FINDING_CODES | {UndecodableAudioError.code} | codes_of_errors(errors.InferenceError)
 
 
 def test_the_committed_schema_is_the_generated_one(tmp_path: Path) -> None:

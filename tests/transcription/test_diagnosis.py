@@ -178,6 +178,10 @@ def test_digital_silence_is_told_of_once_within_three_seconds() -> None:
         assert said[0].at_s <= WITHIN_S
 
 
+def test_silence_that_comes_at_once_is_no_muted_microphone() -> None:
+    assert told(bytes(320_000), 32_000, pace=0, within_s=10) == []
+
+
 def test_silence_before_speech_in_one_message_is_all_right() -> None:
     payload = bytes(16_000) + s16(talk())
 

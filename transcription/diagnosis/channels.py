@@ -10,6 +10,8 @@ UNEVEN: Final = 2.5
 """The same for the energy of even samples over that of odd ones; one channel shows 0.86 to 1.4."""
 EVEN: Final = 1.25
 MIN_SAMPLES: Final = 12_000
+MIN_STEPS: Final = 0.1
+"""Steps between pairs that are not 0, over samples: about half where sound is recorded. Made-up waves may step at even places."""
 
 
 class Interleaving:
@@ -17,7 +19,7 @@ class Interleaving:
 
     def __init__(self) -> None:
         self._within = self._between = self._even = self._odd = self._far = 0.0
-        self._num_samples = 0
+        self._num_samples = self._num_steps = 0
 
     def add(self, samples: np.ndarray) -> None:
         """float32 (num_samples,), as they stand one after the other; an even number."""
@@ -28,11 +30,12 @@ class Interleaving:
         self._even += float(np.dot(samples[::2], samples[::2]))
         self._odd += float(np.dot(samples[1::2], samples[1::2]))
         self._num_samples += len(samples)
+        self._num_steps += int(np.count_nonzero(steps[1::2]))
 
     @property
     def is_of_pairs(self) -> bool:
         """One channel never looks like this."""
-        if self._num_samples < MIN_SAMPLES or not self._between:
+        if self._num_samples < MIN_SAMPLES or self._num_steps < MIN_STEPS * self._num_samples:
             return False
         is_uneven = self._even > UNEVEN * self._odd or self._odd > UNEVEN * self._even
         return is_uneven or self._within * PAIRED < self._between or self._between * PAIRED < self._within

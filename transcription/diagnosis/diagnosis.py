@@ -64,6 +64,11 @@ class Diagnosis:
         self._cadence = Cadence()
         self._voice = Voice(sample_rate_hz)
 
+    @property
+    def is_off(self) -> bool:
+        """Nothing more will be said; whoever asks can forget it."""
+        return self._is_off
+
     def look(self, payload: bytes) -> Finding | None:
         """The next bytes of the stream, in order; at most one finding, and each only once. Never waits."""
         if self._is_off or not payload:
@@ -169,10 +174,12 @@ class Diagnosis:
         return found or (self._of_sound(samples) if is_loud else None)
 
     def _of_silence(self, samples: np.ndarray) -> Finding | None:
-        """Also a level that never changes: the zero of A-law is none."""
+        """Also a level that never changes: the zero of A-law is none. A file that comes at once may begin as it likes."""
         self._is_silent = float(samples.min()) == float(samples.max())
         duration_s = self._num_read_bytes / self._second_bytes
-        return self._once(findings.silent(duration_s)) if self._is_silent and duration_s >= SILENT_S else None
+        elapsed_s = self._clock() - (self._begun_s or 0.0)
+        is_muted = self._is_silent and duration_s >= SILENT_S and elapsed_s >= SILENT_S / 2
+        return self._once(findings.silent(duration_s)) if is_muted else None
 
     def _of_encoding(self, window: bytes) -> Finding | None:
         declared = self._declared
