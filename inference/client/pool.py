@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from functools import partial
 from typing import Final
 
 from msgspec import structs
 
 from inference.client.handle import OnEvents, StreamHandle
 from inference.client.placement import least_loaded
+from inference.client.quarantine import RELAPSE_S, CrashError, Quarantine
 from inference.client.worker_link import NO_WORKER, WorkerLink
 from inference.errors import FullError, OverloadedError
 from inference.messages import LAG_MS, AnyRequest, AnyStreamEvent, Checkpoint, StreamFailed, StreamOptions, WorkerStatus
@@ -34,6 +36,7 @@ class InferenceClient:
         self._handles: dict[int, StreamHandle] = {}
         self._places: dict[int, WorkerLink] = {}
         self._waiting: dict[int, StreamHandle] = {}
+        self._quarantine = Quarantine()
         self._numbers = itertools.count()
         self._heard_status = asyncio.Event()
         self.workers = [WorkerLink(f"inference-{number}", address, self) for number, address in enumerate(addresses)]
@@ -81,10 +84,12 @@ class InferenceClient:
 
     def forget(self, handle: StreamHandle) -> None:
         self._handles.pop(handle.number, None)
+        self._quarantine.forget(handle)
         self._waiting.pop(handle.number, None)
         link = self._places.pop(handle.number, None)
         if link is not None:
             link.forget(handle.number)
+        self._try_next_suspect()
 
     # For links
 
@@ -101,13 +106,24 @@ class InferenceClient:
         if handle is None or self._places.get(stream) is not link:
             return
         if not self._is_taken_elsewhere(link, handle, events[-1]):
+            self._quarantine.hear(handle, events)
             handle.take(events)
+            if handle is self._quarantine.trial and self._quarantine.has_got_through(handle):
+                self._acquit(handle)
 
     def on_lost(self, link: WorkerLink) -> None:
         lost = [self._handles[stream] for stream, place in self._places.items() if place is link]
+        guilty = self._quarantine.judge(lost)
         for handle in lost:
             handle.allow(LOST_PATIENCE_S)
-            self._place_or_wait(handle, only_with_room=True)
+            if handle is guilty or handle in self._quarantine.waiting:
+                self._places.pop(handle.number)
+            else:
+                self._place_or_wait(handle, only_with_room=True)
+        if guilty is not None:
+            logger.error("stream %d ended %s and another process before it; it is given up", guilty.number, link.name)
+            guilty.fail(CrashError())
+        self._try_next_suspect()
         if lost:
             num_waiting = sum(handle.number in self._waiting for handle in lost)
             logger.warning(
@@ -117,9 +133,31 @@ class InferenceClient:
 
     # Inside
 
+    def _try_next_suspect(self) -> None:
+        """One stream at a time of those of which one ends processes; the others wait."""
+        if self._quarantine.trial is None and self._quarantine.waiting:
+            handle = self._quarantine.waiting.popleft()
+            self._quarantine.trial = handle
+            self._place_or_wait(handle, only_with_room=True)
+            self._look_at_trial(handle, has_lived=False)
+
+    def _look_at_trial(self, handle: StreamHandle, *, has_lived: bool) -> None:
+        """`has_lived`: it had a place when it was last looked at, and would not be on trial if it had lost that."""
+        if handle is not self._quarantine.trial:
+            return
+        if has_lived:
+            self._acquit(handle)
+            return
+        look = partial(self._look_at_trial, handle, has_lived=handle.number in self._places)
+        asyncio.get_running_loop().call_later(RELAPSE_S, look)
+
+    def _acquit(self, handle: StreamHandle) -> None:
+        self._quarantine.acquit(handle)
+        self._try_next_suspect()
+
     def _tell_lags(self, link: WorkerLink) -> None:
         """Of streams that wait for a process, and of those at one whose recognition does not turn."""
-        for handle in list(self._waiting.values()):
+        for handle in [*self._waiting.values(), *self._quarantine.waiting]:
             handle.tell_lag(handle.unsettled_ms)
         if link.load.stalled_ms >= LAG_MS:
             for stream in [stream for stream, place in self._places.items() if place is link]:
