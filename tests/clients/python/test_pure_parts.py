@@ -1,10 +1,14 @@
 """The client's parts that know no socket: buffer, waits, addresses, WAV files, captions."""
 
+import io
 import random
 import struct
+import sys
+from array import array
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,6 +140,20 @@ def test_a_file_is_known_by_its_first_bytes(start: bytes, kind: str) -> None:
     samples = load(start + bytes(20), decode="server")
 
     assert (samples.format.encoding, samples.audio) == (kind, start + bytes(20))
+
+
+def test_a_compressed_file_is_decoded_here_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = np.sin(np.arange(48_000) / 20)
+    file = io.BytesIO()
+    soundfile.write(file, wave, 48_000, format="FLAC")
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+    samples = load(file.getvalue(), decode="here")
+
+    assert samples.format == AudioFormat()
+    heard = array("h", samples.audio)
+    assert abs(len(heard) - 16_000) < 16
+    assert max(heard) > 30_000
 
 
 def test_a_text_file_is_no_audio() -> None:

@@ -6,10 +6,11 @@ decoded here when the extra `files` (PyAV) is installed, and otherwise by the se
 
 import io
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hark.options import AudioFormat, Container
+from hark.options import SAMPLE_BYTES, AudioFormat, Container
 from hark.wav import Samples, UnusableFileError, is_wav, read_wav
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ def decoded(content: bytes) -> bytes:
 
 
 def _samples_of(container: Any, resampler: Any) -> "Iterator[bytes]":
-    """Piece by piece; the resampler's last samples come out when it is given None."""
-    for frame in container.decode(audio=0):
+    """Piece by piece; the resampler's last samples come out when it is given None. Without numpy, which PyAV does not bring."""
+    for frame in chain(container.decode(audio=0), [None]):
         for resampled in resampler.resample(frame):
-            yield resampled.to_ndarray().tobytes()
-    for resampled in resampler.resample(None):
-        yield resampled.to_ndarray().tobytes()
+            yield bytes(resampled.planes[0])[: resampled.samples * SAMPLE_BYTES["pcm_s16le"]]  # a plane may be longer
