@@ -91,7 +91,8 @@ async def authenticate(scope: AsgiScope) -> Admission:
 async def admitted_in_time(credentials: Credentials, visitor: Listener, address: str) -> Admission:
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await database_sync_to_async(admit)(credentials, visitor, address)
+            admission: Admission = await database_sync_to_async(admit)(credentials, visitor, address)
+            return admission
     except (TimeoutError, DatabaseError, InterfaceError) as err:
         raise Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Credentials cannot be checked now. Try again.", retry_after_s=5

@@ -174,12 +174,13 @@ def find(admissions: Sequence[Admission]) -> Findings:
     """Look up all that `admissions` depend on: at most one query for each kind of thing. Blocks: runs in a thread."""
     key_ids = {admission.listener.key_id for admission in admissions if admission.listener.key_id is not None}
     people = [admission for admission in admissions if admission.session_key]
+    user_ids = {admission.listener.user_id for admission in people if admission.listener.user_id is not None}
     keys = usable_keys(key_ids) if key_ids else {}
     with_quota = [key_id for key_id, quota_s in keys.items() if quota_s is not None]
     return Findings(
         keys=keys,
         key_audio_ms=audio_today_ms(with_quota) if with_quota else {},
-        user_hashes=hashes_of_active({admission.listener.user_id for admission in people}) if people else {},
+        user_hashes=hashes_of_active(user_ids) if user_ids else {},
         web_sessions=living_sessions({admission.session_key for admission in people}) if people else frozenset(),
     )
 
@@ -190,7 +191,7 @@ def usable_keys(key_ids: Iterable[int]) -> dict[int, int | None]:
     return dict(living.values_list("pk", "max_audio_s_per_day"))
 
 
-def hashes_of_active(user_ids: Iterable[int | None]) -> dict[int, str]:
+def hashes_of_active(user_ids: Iterable[int]) -> dict[int, str]:
     """What the sessions of active users must hold; it changes with the password."""
     users = User.objects.filter(pk__in=user_ids, is_active=True).only("pk", "password")
     return {user.pk: user.get_session_auth_hash() for user in users}

@@ -68,10 +68,11 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("loud")
     temporary = folder / "temporary"
     temporary.mkdir()
-    settings = {"HARK_MODELS": "fake", "HARK_ANONYMOUS": "off", "HARK_LOG_LEVEL": "DEBUG", "TMPDIR": str(temporary)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topology, "web", talkative(topology.web))
-        with running_stack(folder / "stack", **settings) as stack:
+        with running_stack(
+            folder / "stack", HARK_MODELS="fake", HARK_ANONYMOUS="off", HARK_LOG_LEVEL="DEBUG", TMPDIR=str(temporary)
+        ) as stack:
             yield stack
 
 

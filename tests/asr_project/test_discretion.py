@@ -4,6 +4,7 @@ import logging
 import logging.config
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from daphne.access import AccessLogGenerator
@@ -87,7 +88,7 @@ def test_trouble_with_the_connection_is_told_in_full() -> None:
 def everything_logged() -> Iterator[list[str]]:
     """What leaves by the console with the settings' logging at level DEBUG."""
     lines: list[str] = []
-    config = dict(settings.LOGGING)
+    config: dict[str, Any] = dict(settings.LOGGING)
     config["root"] = {**config["root"], "level": "DEBUG"}
     before = {name: logging.getLogger(name).level for name in DISCREET_LEVELS}
     root_level = logging.getLogger().level
@@ -116,9 +117,10 @@ def test_what_libraries_say_of_frames_and_statements_is_held_back(everything_log
 
 
 def test_nobody_writes_past_the_discreet_handler() -> None:
-    loggers = settings.LOGGING["loggers"]
+    config: dict[str, Any] = dict(settings.LOGGING)
+    loggers: dict[str, dict[str, Any]] = config["loggers"]
 
-    assert all(config.get("handlers", []) == [] and config.get("propagate", True) for config in loggers.values())
+    assert all(given.get("handlers", []) == [] and given.get("propagate", True) for given in loggers.values())
     assert {"django", "django.server", "uvicorn", "uvicorn.access"} <= set(loggers)
 
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from inference import errors
-from transcription import arrival, consumers, intake, live, outbox, parsing, protocol, results, session
+from transcription import arrival, consumers, intake, live, outbox, parsing, protocol, results, session, warden
 from transcription.containers import UndecodableAudioError
 from transcription.diagnosis import FINDING_CODES
 from transcription.protocol import CLIENT_MESSAGES, SERVER_MESSAGES, CloseCode, Word
@@ -66,7 +66,7 @@ def limits(schema: Any) -> set[str]:
 def codes_in(path: Path) -> set[str]:
     """Every literal code that a module gives to a warning, an error or a ProtocolError."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    makers = {"ProtocolError", "_fail", "_bad_message", "_warning", "_say_no", "SessionWarning", "SessionError"}
+    makers = {"Loss", "ProtocolError", "_fail", "_bad_message", "_warning", "_say_no", "SessionWarning", "SessionError"}
     found = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -83,7 +83,7 @@ def codes_of_errors(kind: type[errors.InferenceError]) -> set[str]:
 
 
 def all_codes() -> set[str]:
-    speakers = (parsing, intake, arrival, session, live, consumers)
+    speakers = (parsing, intake, arrival, session, live, consumers, warden)
     spoken = {code for module in speakers for code in codes_in(Path(str(module.__file__)))}
     of_fields = {"unsupported_encoding", "unsupported_sample_rate", "unsupported_channels", "invalid_option"}
     return spoken | of_fields | FINDING_CODES | {UndecodableAudioError.code} | codes_of_errors(errors.InferenceError)

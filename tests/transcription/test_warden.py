@@ -65,18 +65,23 @@ async def log_out(admission: Admission, client: Client) -> None:
     await sync_to_async(client.logout)()
 
 
+def user_of(admission: Admission) -> int:
+    assert admission.listener.user_id is not None
+    return admission.listener.user_id
+
+
 async def disable(admission: Admission, client: Client) -> None:
-    await User.objects.filter(pk=admission.listener.user_id).aupdate(is_active=False)
+    await User.objects.filter(pk=user_of(admission)).aupdate(is_active=False)
 
 
 async def change_password(admission: Admission, client: Client) -> None:
-    user = await User.objects.aget(pk=admission.listener.user_id)
+    user = await User.objects.aget(pk=user_of(admission))
     user.set_password("another")
     await user.asave()
 
 
 async def delete_user(admission: Admission, client: Client) -> None:
-    await User.objects.filter(pk=admission.listener.user_id).adelete()
+    await User.objects.filter(pk=user_of(admission)).adelete()
 
 
 async def nothing(admission: Admission, client: Client) -> None:
