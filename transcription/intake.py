@@ -19,8 +19,11 @@ NACK_AFTER_S: Final = 0.1
 """Frames that only changed places are not asked for again."""
 NACK_EVERY_S: Final = 1.0
 LOSS_PATIENCE_S: Final = 5.0
+SILENT_PATIENCE_S: Final = 30.0
+"""Whoever sends nothing at all may be cut off without our knowing, and still have everything."""
 MAX_HELD_BYTES: Final = 1024 * 1024
 """What waits behind a hole. What does not fit is dropped and asked for later."""
+MAX_HELD_PIECES: Final = 1024
 MAX_NACKS: Final = 8
 MAX_GAP_S: Final = 300
 
@@ -93,6 +96,7 @@ class ReliableIntake:
     _num_held_bytes: int = 0
     _hole_since_s: float | None = None
     _nacked_at_s: float | None = None
+    _heard_at_s: float = float("-inf")
 
     # In
 
@@ -103,6 +107,7 @@ class ReliableIntake:
             ProtocolError: invalid_frame, odd_byte_count or offset_out_of_range.
         """
         offset = self._offset_of(message)
+        self._heard_at_s = now_s
         payload = message[OFFSET.size :]
         if offset + len(payload) // self.format.frame_bytes <= self.num_frames:
             return []  # it came before
@@ -148,7 +153,7 @@ class ReliableIntake:
         """When `nacks` or `give_up_lost` has something to say."""
         if self._hole_since_s is None:
             return None
-        return min(self._next_nack_s(self._hole_since_s), self._hole_since_s + LOSS_PATIENCE_S)
+        return min(self._next_nack_s(self._hole_since_s), self._lost_at_s(self._hole_since_s))
 
     def nacks(self, now_s: float) -> list[tuple[int, int]]:
         """The ranges [from, to) that have to be asked for now."""
@@ -159,10 +164,15 @@ class ReliableIntake:
 
     def give_up_lost(self, now_s: float) -> list[Piece]:
         """What was asked for long enough is missing for good; what waited behind it is in order now."""
-        if self._hole_since_s is None or now_s < self._hole_since_s + LOSS_PATIENCE_S:
+        if self._hole_since_s is None or now_s < self._lost_at_s(self._hole_since_s):
             return []
         _start, end = self._holes()[0]
         return self._hand_on([Missing(end - self.num_frames)], now_s)
+
+    def _lost_at_s(self, hole_since_s: float) -> float:
+        """A client that goes on sending other audio has had its time to send this; one that is silent may not have been asked."""
+        has_answered = self._heard_at_s >= hole_since_s + LOSS_PATIENCE_S - NACK_EVERY_S
+        return hole_since_s + (LOSS_PATIENCE_S if has_answered else SILENT_PATIENCE_S)
 
     def _next_nack_s(self, hole_since_s: float) -> float:
         return hole_since_s + NACK_AFTER_S if self._nacked_at_s is None else self._nacked_at_s + NACK_EVERY_S
@@ -198,7 +208,8 @@ class ReliableIntake:
         return payload[known_bytes:] if known_bytes else payload
 
     def _hold(self, offset: int, payload: bytes) -> None:
-        if self._num_held_bytes + len(payload) > MAX_HELD_BYTES or (offset, payload) in self._held:
+        is_full = self._num_held_bytes + len(payload) > MAX_HELD_BYTES or len(self._held) >= MAX_HELD_PIECES
+        if is_full or not payload or (offset, payload) in self._held:
             return
         insort(self._held, (offset, payload))
         self._num_held_bytes += len(payload)

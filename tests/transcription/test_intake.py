@@ -10,9 +10,11 @@ from transcription.intake import (
     LOSS_PATIENCE_S,
     MAX_GAP_S,
     MAX_HELD_BYTES,
+    MAX_HELD_PIECES,
     NACK_AFTER_S,
     NACK_EVERY_S,
     OFFSET,
+    SILENT_PATIENCE_S,
     AudioFormat,
     Missing,
     Piece,
@@ -95,9 +97,11 @@ def test_what_is_missing_is_asked_for_again_and_again_and_then_given_up() -> Non
     assert intake.nacks(NACK_AFTER_S) == [(10, 20), (30, 40)]
     assert intake.nacks(NACK_AFTER_S) == []
     assert intake.nacks(NACK_AFTER_S + NACK_EVERY_S) == [(10, 20), (30, 40)]
+    intake.push(frame(0, 10), LOSS_PATIENCE_S - 0.5)
     assert intake.give_up_lost(LOSS_PATIENCE_S - 0.1) == []
     assert intake.give_up_lost(LOSS_PATIENCE_S) == [Missing(10), RECORDING[40:60]]
     assert intake.give_up_lost(LOSS_PATIENCE_S) == []  # the second hole has a patience of its own
+    intake.push(frame(0, 10), 2 * LOSS_PATIENCE_S - 0.5)
     assert intake.give_up_lost(2 * LOSS_PATIENCE_S) == [Missing(10), RECORDING[80:100]]
     assert intake.is_whole
 
@@ -105,10 +109,29 @@ def test_what_is_missing_is_asked_for_again_and_again_and_then_given_up() -> Non
 def test_what_comes_after_it_was_given_up_changes_nothing() -> None:
     intake = ReliableIntake(MONO)
     intake.push(frame(10, 10), 0.0)
-    intake.give_up_lost(LOSS_PATIENCE_S)
+    intake.give_up_lost(SILENT_PATIENCE_S)
 
-    assert intake.push(frame(0, 10), LOSS_PATIENCE_S) == []
+    assert intake.push(frame(0, 10), SILENT_PATIENCE_S) == []
     assert intake.num_frames == 20
+
+
+def test_a_client_that_falls_silent_is_given_time_to_come_back_before_anything_is_given_up() -> None:
+    """Its connection may be cut without our knowing; what was asked for then was asked of nobody."""
+    intake = ReliableIntake(MONO)
+    intake.push(frame(10, 10), 0.0)
+
+    assert intake.give_up_lost(SILENT_PATIENCE_S - 0.1) == []
+    assert intake.give_up_lost(SILENT_PATIENCE_S) == [Missing(10), RECORDING[20:40]]
+
+
+@pytest.mark.parametrize("num_frames", [0, 1])
+def test_thousands_of_the_smallest_pieces_behind_a_hole_are_not_all_kept(num_frames: int) -> None:
+    intake = ReliableIntake(MONO)
+
+    for number in range(2 * MAX_HELD_PIECES):
+        intake.push(OFFSET.pack(2 + 2 * number) + bytes(2 * num_frames), 0.0)
+
+    assert len(intake._held) <= MAX_HELD_PIECES * num_frames
 
 
 def test_a_frame_that_is_partly_known_brings_the_rest() -> None:

@@ -78,6 +78,7 @@ def test_a_gap_is_stored_before_it_is_told_and_no_later_than_what_is_settled_beh
     send_seconds(talk, 0, 1)
     send(talk, 2 * RATE_HZ)
     talk.now_s += LOSS_PATIENCE_S
+    send(talk, 3 * RATE_HZ)
 
     talk.note(talk.session.on_tick())
     talk.hear(a_final())
