@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Protocol
 
-from benchmarks.network.client import BUFFER_S, Heard, ReliableClient
+from benchmarks.network.client import BUFFER_S, PATIENCE_S, Heard, ReliableClient
 from benchmarks.network.proxy import Cut, Line, Tamper, Weather, laid
 from benchmarks.network.talks import Talk, scripted
 from benchmarks.network.verdict import Outcome, Stored, broken_rules
@@ -45,6 +45,7 @@ class Plan:
     is_lossy: bool = False
     hops: bool = False
     is_moved: bool = False
+    patience_s: float = PATIENCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,13 @@ async def play(site: Site, plan: Plan, reference: Heard, tamper: Tamper | None =
     line = Line(site.web_urls, plan.weather, plan.cuts, plan.stalls, tamper or Tamper(), hops=plan.hops)
     async with laid(line):
         client = ReliableClient(
-            [line.url], plan.talk, plan.pace, plan.buffer_s, seed=plan.weather.seed, options=_options(plan.talk)
+            [line.url],
+            plan.talk,
+            plan.pace,
+            plan.buffer_s,
+            seed=plan.weather.seed,
+            options=_options(plan.talk),
+            patience_s=plan.patience_s,
         )
         failure = ""
         try:

@@ -41,6 +41,7 @@ class Heard:
     gaps: list[Message] = field(default_factory=list)
     warnings: list[Message] = field(default_factory=list)
     farewells: list[Message] = field(default_factory=list)
+    refusals: list[Message] = field(default_factory=list)
     terminals: list[Message] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -88,6 +89,8 @@ class ReliableClient:
     _again: list[tuple[int, int]] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _oldest: int = 0
+    _is_greeted: bool = False
+    _retry_after_s: float = 0.0
 
     async def run(self) -> Heard:
         """Until a terminal message has come or the session cannot go on. Raises: TimeoutError."""
@@ -108,6 +111,7 @@ class ReliableClient:
             code = await self._connection(url)
             if self.heard.terminals or code in FINAL_CODES:
                 return
+            await asyncio.sleep(self._retry_after_s)
             wait_s = FIRST_WAIT_S if len(self.heard.sessions) > num_greeted else min(2 * wait_s, LONGEST_WAIT_S)
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
 
@@ -125,7 +129,7 @@ class ReliableClient:
 
     async def _converse(self, socket: ClientConnection) -> int:
         await socket.send(json.dumps(self._greeting()))
-        self._limit, self._again, self._told_end = 0, [], False
+        self._limit, self._again, self._told_end, self._is_greeted, self._retry_after_s = 0, [], False, False, 0.0
         sender = asyncio.create_task(self._send(socket))
         try:
             async for text in socket:
@@ -214,7 +218,7 @@ class ReliableClient:
             "warning": self.heard.warnings,
             "going_away": self.heard.farewells,
             "done": self.heard.terminals,
-            "error": self.heard.terminals,
+            "error": self.heard.refusals if self._may_try_again(message) else self.heard.terminals,
         }
         if (handler := handlers.get(message["type"])) is not None:
             handler(message)
@@ -222,7 +226,14 @@ class ReliableClient:
             keep.append(message)
         self._news.set()
 
+    def _may_try_again(self, message: Message) -> bool:
+        """An answer to `start` or `resume` that says "later" ends a connection, not a session."""
+        is_refusal = message["type"] == "error" and message["retryable"] and not self._is_greeted
+        self._retry_after_s = float(message["retry_after_s"] or 0) if is_refusal else 0.0
+        return is_refusal
+
     def _on_ready(self, message: Message) -> None:
+        self._is_greeted = True
         self._session, self._token = message["session"], message["resume_token"]
         self.heard.sessions.append(message["session"])
         self._limit = message["window_ms"] * RATE_HZ // 1000
@@ -232,6 +243,7 @@ class ReliableClient:
         self._again.append((message["from"], message["to"]))
 
     def _on_resumed(self, message: Message) -> None:
+        self._is_greeted = True
         self.heard.sessions.append(message["session"])
         self.heard.num_resumed += 1
         if message["offset"] < self.heard.settled:

@@ -23,8 +23,8 @@ RATE_HZ: Final = 16_000
 HEADER_BYTES: Final = 8
 MAX_LATE_S: Final = 0.4
 OLD_SOCKET_PATIENCE_S: Final = 10.0
-LOUD_FRAME: Final = (b"\x00\x60" * 40 + b"\x00\xa0" * 40) * 20
-"""100 ms that any engine would hear."""
+LOUD_FRAME: Final = (b"\x00\x28" * 40 + b"\x00\xd8" * 40) * 400
+"""Two seconds that any engine would hear."""
 Message = dict[str, Any]
 
 
@@ -182,7 +182,7 @@ class Line:
         reader = asyncio.create_task(_discard(server))
         try:
             await self._resumed.wait()
-            for event in (frame(0, LOUD_FRAME * 20), '{"type":"finalize"}', '{"type":"end","samples":1600}', '{"type":"start"}'):
+            for event in (frame(0, LOUD_FRAME), '{"type":"finalize"}', '{"type":"end","samples":1600}', '{"type":"start"}'):
                 await server.send(event)
                 self.told.num_late_events += 1
         except ConnectionClosed:

@@ -56,7 +56,7 @@ class TwoWebs:
     def read(self, session: str) -> Stored:
         with psycopg.connect(self.stack.database_url) as connection:
             row = connection.execute(
-                "SELECT status, received_ms, transcribed_ms, silence_ms, gap_ms FROM transcription_session WHERE id = %s",
+                "SELECT status, received_ms, transcribed_ms, silence_ms, gap_ms, gaps FROM transcription_session WHERE id = %s",
                 [session],
             ).fetchone()
             texts = connection.execute(
@@ -64,8 +64,9 @@ class TwoWebs:
             ).fetchall()
         if row is None:
             return NOTHING_STORED
-        status, *account = row
-        return Stored(status, tuple(text for (text,) in texts), *account)
+        status, received_ms, transcribed_ms, silence_ms, gap_ms, gaps = row
+        found = tuple((gap["from_ms"], gap["to_ms"]) for gap in gaps)
+        return Stored(status, tuple(text for (text,) in texts), received_ms, transcribed_ms, silence_ms, gap_ms, found)
 
     def num_sessions(self) -> int:
         """How many are stored in all."""

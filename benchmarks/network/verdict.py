@@ -1,8 +1,9 @@
 """What is demanded of a session that went over a bad network. Each rule that is broken is a sentence."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from benchmarks.network.client import Heard
@@ -16,7 +17,7 @@ NEAR_GAP_MS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database holds of a session. `copies`: how many sessions hold words that this client spoke."""
+    """What the database holds of a session. gaps: from and to, in milliseconds."""
 
     status: str
     texts: tuple[str, ...]
@@ -24,6 +25,7 @@ class Stored:
     transcribed_ms: int
     silence_ms: int
     gap_ms: int
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 NOTHING_STORED: Final = Stored("", (), 0, 0, 0, 0)
@@ -62,8 +64,11 @@ def one_session(outcome: Outcome) -> list[str]:
 
 
 def one_terminal_message(outcome: Outcome) -> list[str]:
-    kinds = [message["type"] for message in outcome.heard.terminals]
-    return [] if kinds == ["done"] else [f"terminal messages: {kinds or 'none'}"]
+    terminals = outcome.heard.terminals
+    if [message["type"] for message in terminals] == ["done"]:
+        return []
+    told = [f"{message['type']} {message.get('code', '')} {message.get('message', '')}".strip() for message in terminals]
+    return [f"terminal messages: {told or 'none'}"]
 
 
 def nothing_strange(outcome: Outcome) -> list[str]:
@@ -125,9 +130,13 @@ def loss_is_told(outcome: Outcome) -> list[str]:
     complaints = [] if outcome.heard.gaps else ["no gap was told"]
     if done is not None and done["complete"]:
         complaints.append("called complete although audio is missing")
-    told_ms = sum(gap["to_ms"] - gap["from_ms"] for gap in outcome.heard.gaps)
-    if done is not None and abs(told_ms - done["gap_ms"]) > len(outcome.heard.gaps) + 1:
-        complaints.append(f"gaps of {told_ms} ms were told, {done['gap_ms']} ms are in the account")
+    told = [(gap["from_ms"], gap["to_ms"]) for gap in outcome.heard.gaps]
+    for name, gaps in (("told", told), ("stored", outcome.stored.gaps)):
+        length_ms = union_ms(gaps)
+        if done is not None and abs(length_ms - done["gap_ms"]) > len(gaps) + 1:
+            complaints.append(f"gaps of {length_ms} ms were {name}, {done['gap_ms']} ms are in the account: {gaps}")
+    if any(before[1] > after[0] for before, after in pairwise(outcome.stored.gaps)):
+        complaints.append(f"stored gaps overlap: {outcome.stored.gaps}")
     return complaints
 
 
@@ -152,6 +161,15 @@ def difference(wanted: list[str], came: list[str]) -> str:
     pairs = enumerate(zip(wanted, came, strict=False))
     at = next((place for place, (one, other) in pairs if one != other), min(len(wanted), len(came)))
     return f"{len(came)} words instead of {len(wanted)}; from number {at} on {came[at : at + 6]} instead of {wanted[at : at + 6]}"
+
+
+def union_ms(gaps: Iterable[tuple[int, int]]) -> int:
+    """How much they cover together. One may be told again, and longer, by another web process."""
+    covered_ms = end_ms = 0
+    for start, end in sorted(gaps):
+        covered_ms += max(0, end - max(start, end_ms))
+        end_ms = max(end_ms, end)
+    return covered_ms
 
 
 def _shape(heard: Heard) -> list[tuple[Any, ...]]:
