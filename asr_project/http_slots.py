@@ -6,7 +6,7 @@ threads; each thread keeps its connection for the requests that follow. Sockets 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, Final
@@ -14,8 +14,9 @@ from typing import Any, Final
 from asgiref.sync import ThreadSensitiveContext
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PROBES: Final = ("/healthz", "/readyz")
@@ -43,7 +44,7 @@ class HttpSlots:
         with ExitStack() as held:
             held.callback(self._free.put_nowait, executor)
 
-            async def send_on(message: dict[str, Any]) -> None:
+            async def send_on(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     held.close()  # the answer is made: somebody who reads it slowly keeps nobody waiting
                 await send(message)

@@ -42,7 +42,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     settings = {"HARK_ADMIN_PASSWORD": ADMIN_PASSWORD, "HARK_HTTP_THREADS": str(HTTP_THREADS)}
     with (
-        running_stack(tmp_path_factory.mktemp("fairness"), HARK_MODELS="fake", **settings) as stack,
+        running_stack(tmp_path_factory.mktemp("fairness"), 1, HARK_MODELS="fake", **settings) as stack,
         another_web(stack, "sleepy", application=SITE_WITH_SLEEP) as web,
     ):
         yield Site(stack, web, Visitor(web.http_url, ADMIN_PASSWORD))

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
@@ -48,8 +49,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("database")
     with own_postgres(log_statement="all") as (service, postgres):
         settings = {"DATABASE_URL": service.url, "HARK_ADMIN_PASSWORD": ADMIN_PASSWORD, "HARK_HTTP_THREADS": str(HTTP_THREADS)}
-        with running_stack(folder, HARK_MODELS="fake", **settings) as stack:
-            stack.signal("web", 15)  # the one of this test takes its place: then every connection is its own
+        with running_stack(folder, 1, HARK_MODELS="fake", **settings) as stack:
+            stack.signal("web", signal.SIGTERM)  # the one of this test takes its place: then every connection is its own
             with another_web(stack, "sleepy", application=SITE_WITH_SLEEP) as web:
                 yield Site(stack, web, service, postgres)
 

@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "HARK_ADMIN_PASSWORD": ADMIN_PASSWORD,
         "ALLOWED_HOSTS": f"{NAME},127.0.0.1",
     }
-    with running_stack(tmp_path_factory.mktemp("proxy"), HARK_MODELS="fake", **settings) as stack, ExitStack() as started:
+    with running_stack(tmp_path_factory.mktemp("proxy"), 1, HARK_MODELS="fake", **settings) as stack, ExitStack() as started:
         first, second = (
             started.enter_context(another_web(stack, name, application=SITE_WITH_SLEEP, ping_s=PING_S))
             for name in ("first", "second")

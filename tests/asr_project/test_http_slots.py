@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
-from asr_project.http_slots import HttpSlots, Scope
+from asr_project.http_slots import HttpSlots, Message, Scope
 from tests.inference.worker import wait_until
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -41,7 +41,7 @@ class Site:
 
 
 async def ask(site: HttpSlots, path: str, sent: list[str]) -> None:
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Message) -> None:
         if message["type"] == "http.response.body":
             sent.append(path)
 
@@ -101,7 +101,7 @@ async def test_somebody_who_does_not_read_the_answer_keeps_nobody_waiting() -> N
     slots = HttpSlots(site, num_threads=1)
     is_reading = asyncio.Event()
 
-    async def send_slowly(message: dict[str, Any]) -> None:
+    async def send_slowly(message: Message) -> None:
         if message["type"] == "http.response.body":
             await is_reading.wait()
 

@@ -43,7 +43,7 @@ def test_every_fault_is_on_the_page() -> None:
 
 
 def test_every_check_has_its_section_and_is_shown_to_fail() -> None:
-    checks = sorted(int(path.name.split("_")[1]) for path in FOLDER.glob("test_*.py"))
+    checks = sorted({int(path.name.split("_")[1]) for path in FOLDER.glob("test_*.py")})
 
     assert [int(number) for number in re.findall(r"^## (\d+)\.", PAGE, flags=re.MULTILINE)] == checks
     for path in FOLDER.glob("test_*.py"):
