@@ -44,7 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """How a person comes to a page. `microphone`: a WAV file, played once; without one the browser has no permission."""
+    """How a person comes to a page. `microphone`: a WAV file, played once; without one the browser has no permission.
+
+    `trusts_any_certificate`: for one that was made for the test.
+    """
 
     path: str = "/"
     microphone: Path | None = None
@@ -53,6 +56,7 @@ class Visit:
     height: int = 800
     colors: str = "light"
     init_script: str = ""
+    trusts_any_certificate: bool = False
 
 
 @dataclass  # no slots: Playwright keeps its wrappers of bound methods on the object
@@ -81,6 +85,7 @@ class Browser:
             viewport={"width": visit.width, "height": visit.height},
             locale=visit.locale,
             color_scheme="dark" if visit.colors == "dark" else "light",
+            ignore_https_errors=visit.trusts_any_certificate,
         )
         page.on("pageerror", self.note_error)
         page.on("console", self.note_console)

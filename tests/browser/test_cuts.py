@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from tests.acceptance.web_processes import another_web
 from tests.browser.conftest import Audio, Browser, Visit
 from tests.browser.live_page import (
     LONG_CLIP,
@@ -126,6 +127,18 @@ async def test_a_restart_of_the_web_process_is_survived(
     await asyncio.to_thread(hark_server.wait_until_ready)
     await expect_state(page, "live")
     assert await end(page) == undisturbed_words
+
+
+async def test_a_page_that_comes_back_at_another_web_process_goes_on_there(
+    browser: Browser, wire: Wire, hark_server: Stack, speaking: Path, undisturbed_words: list[str]
+) -> None:
+    with another_web(hark_server, "other") as other:
+        page = await begin(browser, speaking)
+        wire.cut()
+        wire.server_port = other.port
+        wire.mend()
+        assert await end(page) == undisturbed_words
+        assert "goes on here" in hark_server.log_of("other").read_text()
 
 
 async def shorten_memory(route: Route) -> None:
