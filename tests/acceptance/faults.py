@@ -5,11 +5,12 @@ A fault stands between the loop and an engine, scripted or real, and spoils what
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inference.audio import to_samples
+from inference.audio import SAMPLE_RATE_HZ, to_samples
 from inference.engines.base import Engine, Hypothesis, Window
 from inference.engines.fake import FakeEngine, Faults
 
@@ -170,11 +171,23 @@ class Hangs(Faulty):
         return super().step(batch)
 
 
+class TooSlow(Faulty):
+    """Takes a third of a second for each second of audio that it is shown: three who speak at a time are too many."""
+
+    def warm_up(self) -> None:
+        pass
+
+    def step(self, batch: Sequence[Window[Any]]) -> list[Hypothesis]:
+        time.sleep(sum(len(window.audio) for window in batch) / SAMPLE_RATE_HZ / 3)
+        return super().step(batch)
+
+
 IN_A_PROCESS: dict[str, Callable[[], Engine[Any]]] = {
     "loses-tail": lambda: LosesTail(FakeEngine()),
     "raises-on-zulu": lambda: FakeEngine(Faults(fail_on="zulu")),
     "mixes-rows": lambda: MixesRows(FakeEngine()),
     "keeps-slots": lambda: KeepsSlots(FakeEngine()),
+    "too-slow": lambda: TooSlow(FakeEngine()),
     "hangs": lambda: Hangs(FakeEngine()),
 }
 """What `python -m tests.acceptance.faulty_worker NAME` serves."""

@@ -1,5 +1,7 @@
 """Check 10: a server that is full says so at once; one that is too slow says how far it is behind; nothing is lost unsaid."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from itertools import pairwise
 
 import numpy as np
@@ -8,8 +10,13 @@ import pytest
 from inference.engines.fake import VOCABULARY, speak
 from inference.loop import RecognitionLoop
 from inference.messages import LAG_MS, StreamDone, StreamProgress, TranscriptFinal, TranscriptUpdated
+from tests.acceptance.conftest import MAX_STREAMS
 from tests.acceptance.overload import Hall
 from tests.acceptance.rig import Transcript, silence
+from tests.acceptance.sessions import fault
+from tests.inference.worker import say
+from tests.stack import Stack
+from tests.stream_client import Message, StreamClient, assert_well_formed, open_stream
 
 TOLD_WITHIN_MS = 5_000
 NUM_SPEAKERS = 8
@@ -101,3 +108,84 @@ def test_a_server_that_never_catches_up_would_be_noticed() -> None:
 
     with pytest.raises(AssertionError):
         assert_caught_up(hall.listen([rush()] * NUM_SPEAKERS)[0])
+
+
+# The whole server
+
+
+def assert_refused(messages: list[Message]) -> None:
+    """Before anything else, with a code, a reason, and when to come back."""
+    (refusal,) = messages
+    assert (refusal["type"], refusal["code"], refusal["retryable"]) == ("error", "server_full", True)
+    assert refusal["message"]
+    assert refusal["retry_after_s"] >= 1
+
+
+async def first_answer(client: StreamClient) -> Message:
+    await client.tell("start")
+    return await client.until(lambda message: message["type"] in {"ready", "error"})
+
+
+@pytest.mark.integration
+async def test_of_twice_as_many_sessions_as_there_is_room_for_half_are_refused_and_half_are_heard(scripted_stack: Stack) -> None:
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(open_stream(scripted_stack.ws_url)) for _ in range(2 * MAX_STREAMS)]
+        answers = await asyncio.gather(*(first_answer(client) for client in clients))
+        admitted = [client for client, answer in zip(clients, answers, strict=True) if answer["type"] == "ready"]
+        refused = [client for client in clients if client not in admitted]
+        await asyncio.gather(*(client.send(say(SENTENCES, 1.0)) for client in admitted))
+        endings = await asyncio.gather(*(client.finish() for client in admitted))
+
+    assert (len(admitted), len(refused)) == (MAX_STREAMS, MAX_STREAMS)
+    for client in refused:
+        assert_refused(client.messages)
+    for client, messages in zip(admitted, endings, strict=True):
+        assert client.words == [*VOCABULARY]
+        assert_well_formed(messages)
+        assert messages[-1]["complete"]
+
+
+def test_a_refusal_without_a_reason_or_a_time_would_be_noticed() -> None:
+    refusal = {"type": "error", "code": "server_full", "message": "", "retryable": True, "retry_after_s": None}
+
+    with pytest.raises(AssertionError):
+        assert_refused([refusal])
+
+
+async def answer_to_a_new_one(stack: Stack) -> list[Message]:
+    """What somebody is told who comes, says a word if there is room, and goes."""
+    async with open_stream(stack.ws_url) as client:
+        if (await first_answer(client))["type"] == "ready":
+            await client.send(say("alpha"))
+            await client.finish()
+        return client.messages
+
+
+async def until_a_new_one_gets(stack: Stack, kind: str) -> list[Message]:
+    async with asyncio.timeout(60):
+        while (messages := await answer_to_a_new_one(stack))[-1]["type"] != kind:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)  # another process: it sets no event here
+    return messages
+
+
+@pytest.mark.integration
+async def test_a_server_that_is_too_slow_says_so_refuses_new_sessions_and_loses_nothing_of_the_others(
+    scripted_stack: Stack,
+) -> None:
+    with fault(scripted_stack, "too-slow"):
+        async with AsyncExitStack() as opened:
+            clients = [await opened.enter_async_context(open_stream(scripted_stack.ws_url)) for _ in range(4)]
+            for client in clients:
+                await first_answer(client)
+                await client.send(say(SENTENCES, 1.0))
+            refusal = await until_a_new_one_gets(scripted_stack, "error")
+            endings = await asyncio.gather(*(client.finish() for client in clients))
+        await until_a_new_one_gets(scripted_stack, "done")
+
+    assert_refused(refusal)
+    for client, messages in zip(clients, endings, strict=True):
+        assert client.of("lag")
+        assert min(lag["behind_ms"] for lag in client.of("lag")) >= LAG_MS
+        assert client.words == [*VOCABULARY]
+        assert_well_formed(messages)
+        assert messages[-1]["complete"]
