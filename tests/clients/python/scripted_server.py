@@ -34,7 +34,7 @@ class Script:
 
     `answers`: for each connection in turn, an error (`error` fields and close code) instead of `ready`; None lets it in.
     `lose`: ranges of samples that are treated as if they had not come, once each. `forget_sessions`: nobody can resume.
-    `cut_at_end`: once, when `end` has come. `forgets_final`: a number that no resume brings back.
+    `cut_on`: once, instead of obeying that message. `forgets_final`: a number that no resume brings back.
     `gap_in_done_ms`: what the accounts add.
     `window_ms`: what a client may send ahead. `on_final`: what is sent for a final, in place of just it.
     """
@@ -45,7 +45,7 @@ class Script:
     lose: list[range] = field(default_factory=list)
     forget_sessions: bool = False
     going_away_after: int | None = None
-    cut_at_end: bool = False
+    cut_on: str = ""
     gap_in_done_ms: int = 0
     never_done: bool = False
     forgets_final: int | None = None
@@ -100,6 +100,7 @@ class ScriptedServer:
     headers: list[dict[str, str]] = field(default_factory=list)
     hellos: list[dict[str, Any]] = field(default_factory=list)
     binary: list[bytes] = field(default_factory=list)
+    num_nacks: int = 0
     problems: list[BaseException] = field(default_factory=list)
     url: str = ""
 
@@ -231,12 +232,12 @@ class ScriptedServer:
             position += num_frames
 
     def obey(self, session: FakeSession, message: dict[str, Any]) -> None:
+        if message["type"] == self.script.cut_on:
+            self.script.cut_on = ""
+            raise Cut
         if message["type"] == "end":
             session.total = message["samples"]
             session.intake.expect(message["samples"], 0.0)
-            if self.script.cut_at_end:
-                self.script.cut_at_end = False
-                raise Cut
         else:
             session.commands.append(message | {"at": session.heard})
 
@@ -248,6 +249,7 @@ class ScriptedServer:
             credit_ms=max(self.script.window_ms - behind_ms, 0),
         )  # fmt: skip
         for start, end in session.intake.nacks(float("inf")):
+            self.num_nacks += 1
             await say(socket, **{"type": "nack", "from": start, "to": end})
 
 

@@ -78,13 +78,14 @@ async def test_cuts_lose_no_word_and_double_none(cuts: list[int]) -> None:
     assert texts(events) == SECONDS
     assert bytes(server.sessions["session-0"].audio) == audio
     assert len(server.sessions) == 1
+    assert server.num_nacks == 0
     assert [hello["type"] for hello in server.hellos] == ["start"] + ["resume"] * len(of(events, Resumed))
     assert len(of(events, Resumed)) > len(cuts) / 2  # what is behind comes in larger frames, so the last cut may find nothing
     assert events[-1].complete  # type: ignore[attr-defined]
 
 
 async def test_a_cut_after_end_still_brings_the_rest() -> None:
-    async with scripted_server(Script(cut_at_end=True)) as server:
+    async with scripted_server(Script(cut_on="end")) as server:
         events = await speak(server.url, noise(2.5))
 
     assert texts(events) == ["second 0", "second 1", "second 2"]
@@ -167,9 +168,10 @@ async def test_a_session_that_is_gone_says_what_has_no_text() -> None:
     assert not caught.value.retryable
 
 
-async def test_a_session_that_is_gone_may_be_taken_up_by_a_new_one_without_a_loss() -> None:
+@pytest.mark.parametrize("is_settling", [True, False])
+async def test_a_session_that_is_gone_may_be_taken_up_by_a_new_one_without_a_loss(*, is_settling: bool) -> None:
     audio = noise(6)
-    async with scripted_server(Script(cut_after=[25], forget_sessions=True)) as server:
+    async with scripted_server(Script(cut_after=[25], forget_sessions=True, is_settling=is_settling)) as server:
         events = await speak(server.url, audio, on_lost_session="restart")
 
     (restarted,) = of(events, Restarted)
@@ -187,7 +189,7 @@ async def test_a_session_that_is_gone_may_be_taken_up_by_a_new_one_without_a_los
 async def test_a_cut_longer_than_the_buffer_of_a_source_that_cannot_wait_leaves_a_gap() -> None:
     audio = noise(40)
     async with (
-        scripted_server(Script(cut_after=[2])) as server,
+        scripted_server(Script(cut_after=[2, 5])) as server,  # the second time the gap is told again
         hark.connect(server.url, when_full="drop_oldest", buffer_s=30) as stream,
     ):
         await stream.send(audio[: 3 * SECOND])
@@ -235,8 +237,9 @@ async def test_a_client_that_has_to_wait_asks_whether_there_is_room_now(monkeypa
     assert texts(events) == SECONDS
 
 
-async def test_commands_come_where_they_were_said_even_over_a_cut() -> None:
-    async with scripted_server(Script(cut_after=[12])) as server, hark.connect(server.url) as stream:
+@pytest.mark.parametrize("script", [Script(cut_after=[12]), Script(cut_on="configure"), Script(cut_on="finalize")])
+async def test_commands_come_where_they_were_said_even_over_a_cut(script: Script) -> None:
+    async with scripted_server(script) as server, hark.connect(server.url) as stream:
         await stream.send(noise(0.5))
         await stream.configure(hotwords=["Kalk"])
         await stream.send(noise(1))

@@ -1,6 +1,7 @@
 """Python client for Hark: send audio, read what is said while it is spoken."""
 
 from hark import sync
+from hark.connecting import connect
 from hark.errors import HarkError, ResumeImpossible
 from hark.events import (
     Done,
@@ -19,7 +20,7 @@ from hark.events import (
     Word,
 )
 from hark.options import AudioFormat
-from hark.stream import Progress, Stream, connect
+from hark.stream import Progress, Stream
 from hark.transcript import Transcript
 from hark.transcription import transcribe, transcribe_async
 from hark.wav import UnusableFileError

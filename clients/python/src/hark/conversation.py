@@ -2,12 +2,13 @@
 
 Whoever has a socket calls `hello` when it is open, sends what `next_message` returns until that is None, hands every text to
 `on_text`, and after a broken connection begins again with a new socket. Offsets here count frames from the first one that was
-ever sent; `_base` is where the present session began, which is 0 unless an earlier one was lost.
+ever sent; `_base` is where the present session began, which is 0 unless an earlier one was lost
+(`hark.timeline`).
 """
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hark import protocol
@@ -28,6 +29,7 @@ from hark.events import (
 )
 from hark.options import StreamOptions
 from hark.replay import ReplayBuffer
+from hark.timeline import Timeline
 
 KEEP_S = 30.0
 """What is kept for sending again even where the server has it: it may lose what it has not stored."""
@@ -61,12 +63,10 @@ class Conversation:
     received: int = 0
     settled: int = 0
     heard_ms: int = 0
-    next_segment: int = 0
     num_dropped: int = 0
     _token: str | None = None
     _recognition: dict[str, Any] = field(init=False)
-    _base: int = 0
-    _base_segment: int = 0
+    _timeline: Timeline = field(init=False)
     _cursor: int = 0
     _limit: int = 0
     _resend: deque[tuple[int, int]] = field(default_factory=deque)
@@ -74,10 +74,6 @@ class Conversation:
     _told: deque[Command] = field(default_factory=deque)
     _is_end_told: bool = False
     _lost_session: str = ""
-    _lost_frames: int = 0
-    _final_ms: int = 0
-    _transcribed_ms: int = 0
-    _base_transcribed_ms: int = 0
     _is_server_leaving: bool = False
     _gaps: set[tuple[int, int]] = field(default_factory=set)
     _away_since_s: float | None = None
@@ -86,6 +82,7 @@ class Conversation:
     def __post_init__(self) -> None:
         self.buffer = ReplayBuffer(self.options.format.frame_bytes, self.options.max_frames)
         self._recognition = dict(self.options.recognition)
+        self._timeline = Timeline(self.options.format)
 
     # From the caller
 
@@ -150,7 +147,7 @@ class Conversation:
             "resume",
             session=self.session,
             token=self._token,
-            next_segment=self.next_segment - self._base_segment,
+            next_segment=self._timeline.next_segment - self._timeline.base_segment,
             oldest=self.buffer.start - self._base,
         )
 
@@ -267,16 +264,13 @@ class Conversation:
         Raises:
             ResumeImpossible: if the caller wants it so.
         """
-        wanted = max(self._base, self.settled, self._frames_at(self._final_ms))
+        wanted = max(self._base, self.settled, self._frames_at(self._timeline.final_ms))
         if self.options.on_lost_session == "raise":
             raise ResumeImpossible(
-                self.session, num_finals=self.next_segment, from_ms=self._ms(wanted), to_ms=self._ms(self.buffer.end)
+                self.session, num_finals=self._timeline.next_segment, from_ms=self._ms(wanted), to_ms=self._ms(self.buffer.end)
             )
         self._lost_session, self.session, self._token = self._lost_session or self.session, "", None
-        self._base = max(wanted, self.buffer.start)
-        self._base_segment = self.next_segment
-        self._base_transcribed_ms = self._transcribed_ms
-        self._lost_frames += self._base - wanted
+        self._timeline.begin_again(wanted, self.buffer.start)
         self._commands.extendleft(command for command in reversed(self._told) if command.at >= self._base)
         self._told.clear()
 
@@ -287,8 +281,8 @@ class Conversation:
         self._opened(self._base, ready.window_ms)
         if self._lost_session:
             old, self._lost_session = self._lost_session, ""
-            lost_ms = self._ms(self._lost_frames)
-            return [Restarted(session=ready.session, old_session=old, at_ms=self._ms(self._base), lost_ms=lost_ms)]
+            timeline = self._timeline
+            return [Restarted(session=ready.session, old_session=old, at_ms=timeline.base_ms, lost_ms=timeline.lost_ms)]
         return [Ready(session=ready.session, model=ready.model, language=ready.language)]
 
     def _on_resumed(self, resumed: protocol.ResumedMessage) -> list[Event]:
@@ -340,40 +334,34 @@ class Conversation:
         raise error.as_exception()
 
     def _on_final(self, final: Final) -> list[Event]:
-        number = final.segment + self._base_segment
-        if number < self.next_segment:
+        timeline, told = self._timeline, self._timeline.of_final(final)
+        if told.segment < timeline.next_segment:
             return []  # it came before
-        if number > self.next_segment and self.can_resume and self._hole_at != self.next_segment:
-            self._hole_at = self.next_segment  # asked for once; a server that has lost it must not make us ask for ever
+        if told.segment > timeline.next_segment and self.can_resume and self._hole_at != timeline.next_segment:
+            self._hole_at = timeline.next_segment  # asked for once; a server that has lost it must not make us ask for ever
             self.needs_new_socket = "missing_final"
             return []
-        missing = range(self.next_segment, number)
-        self.next_segment = number + 1
-        shifted = self._shifted(final, segment=number)
-        self._final_ms = shifted.end_ms
-        self._transcribed_ms += shifted.end_ms - shifted.start_ms
-        self.heard_ms = max(self.heard_ms, shifted.end_ms)
-        return [*(_missing_final(lost) for lost in missing), shifted]
+        missing = range(timeline.next_segment, told.segment)
+        timeline.count(told)
+        self.heard_ms = max(self.heard_ms, told.end_ms)
+        return [*(_missing_final(number) for number in missing), told]
 
     def _on_partial(self, partial: Partial) -> list[Event]:
-        number = partial.segment + self._base_segment
-        if number < self.next_segment:
+        told = self._timeline.of_partial(partial)
+        if told.segment < self._timeline.next_segment:
             return []
-        shifted = replace(
-            partial, segment=number, start_ms=partial.start_ms + self._base_ms, end_ms=partial.end_ms + self._base_ms
-        )
-        self.heard_ms = max(self.heard_ms, shifted.end_ms)
-        return [shifted]
+        self.heard_ms = max(self.heard_ms, told.end_ms)
+        return [told]
 
     def _on_gap(self, gap: Gap) -> list[Event]:
-        shifted = replace(gap, from_ms=gap.from_ms + self._base_ms, to_ms=gap.to_ms + self._base_ms)
-        if (span := (shifted.from_ms, shifted.to_ms)) in self._gaps:
+        told = self._timeline.of_gap(gap)
+        if (span := (told.from_ms, told.to_ms)) in self._gaps:
             return []  # told again after a resume
         self._gaps.add(span)
-        return [shifted]
+        return [told]
 
     def _on_speech(self, event: SpeechStarted | SpeechEnded) -> list[Event]:
-        return [replace(event, at_ms=event.at_ms + self._base_ms)]
+        return [self._timeline.of_speech(event)]
 
     def _on_passed(self, event: Lag | Warning) -> list[Event]:
         return [event]
@@ -387,35 +375,13 @@ class Conversation:
                 code, "The server ended the session before everything was sent. Send the rest in a new one.", retryable=True
             )
         self.is_over = True
-        return [self._whole(done)]
+        return [self._timeline.of_done(done)]
 
     # Numbers
 
-    def _whole(self, done: Done) -> Done:
-        """`done` with what earlier sessions settled."""
-        lost_ms = self._ms(self._lost_frames)
-        before_ms = self._base_ms - lost_ms
-        transcribed_ms = min(self._base_transcribed_ms, before_ms)
-        return replace(
-            done,
-            received_ms=done.received_ms + self._base_ms,
-            transcribed_ms=done.transcribed_ms + transcribed_ms,
-            silence_ms=done.silence_ms + before_ms - transcribed_ms,
-            gap_ms=done.gap_ms + lost_ms,
-            num_segments=done.num_segments + self._base_segment,
-            complete=done.complete and lost_ms == 0,
-        )
-
-    def _shifted(self, final: Final, *, segment: int) -> Final:
-        base_ms = self._base_ms
-        if base_ms == 0 and segment == final.segment:
-            return final
-        words = tuple(replace(word, start_ms=word.start_ms + base_ms, end_ms=word.end_ms + base_ms) for word in final.words)
-        return replace(final, segment=segment, start_ms=final.start_ms + base_ms, end_ms=final.end_ms + base_ms, words=words)
-
     @property
-    def _base_ms(self) -> int:
-        return self._ms(self._base)
+    def _base(self) -> int:
+        return self._timeline.base
 
     def _ms(self, frames: int) -> int:
         return self.options.format.ms_of(frames)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from hark import stream as asynchronous
+from hark.connecting import connect as connect_asynchronously
 from hark.events import Event
 from hark.stream import Progress
 
@@ -111,4 +112,4 @@ def _blocking(make: Callable[_Arguments, asynchronous.Stream]) -> Callable[_Argu
     return connect
 
 
-connect = _blocking(asynchronous.connect)
+connect = _blocking(connect_asynchronously)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hark.addresses import DEFAULT_URL
+from hark.connecting import connect
 from hark.errors import HarkError
 from hark.events import Event
 from hark.options import AudioFormat
 from hark.recordings import Decode, load
-from hark.stream import Stream, connect
+from hark.stream import Stream
 from hark.transcript import Transcript, TranscriptBuilder
 from hark.wav import Samples
 
