@@ -155,6 +155,31 @@ async def test_no_word_is_lost_or_doubled_when_the_process_is_killed(
 
 
 @pytest.mark.integration
+async def test_a_finalize_that_the_process_was_killed_in_is_answered_once_and_a_gap_stays_where_it_was(
+    worker: Worker, open_client: OpenClient
+) -> None:
+    handle, listener = listen(open_client(worker.address))
+    await send_in_pieces(handle, say(FIRST, 1.0))
+    await listener.heard(TranscriptFinal)
+    await send_in_pieces(handle, say(SECOND))
+    handle.send_gap(8_000)
+    await has_partial_of(listener, 1)
+    handle.finalize()
+
+    worker.restart()
+    await send_in_pieces(handle, say(THIRD))
+    handle.end()
+    done = await listener.over()
+
+    assert_every_sample_counted(done, len(say(FIRST, 1.0) + say(SECOND) + say(THIRD)) // 2 + 8_000)
+    assert isinstance(done, StreamDone)
+    assert done.checkpoint.gap_samples == 8_000
+    assert listener.words == f"{FIRST} {SECOND} {THIRD}".split()
+    assert [final.from_finalize for final in listener.of(TranscriptFinal)] == [False, True, False]
+    assert_numbers_count(listener)
+
+
+@pytest.mark.integration
 async def test_no_word_is_lost_when_the_process_is_killed_after_the_end(worker: Worker, open_client: OpenClient) -> None:
     handle, listener = listen(open_client(worker.address))
     await send_in_pieces(handle, say(FIRST, 1.0) + say(SECOND))
