@@ -16,12 +16,6 @@ from tests.browser.live_page import SHORT_CLIP, SHORT_TEXT, finish, share_of_wor
 from tests.stack import Stack
 
 PASSWORD = "only-for-tests"
-SETTINGS = {
-    "HARK_URL_PREFIX": PREFIX,
-    "HARK_HTTPS": "true",
-    "HARK_TRUSTED_PROXIES": "127.0.0.1",
-    "ALLOWED_HOSTS": f"{NAME},127.0.0.1",
-}
 
 
 @pytest.fixture
@@ -30,7 +24,15 @@ def proxy(hark_server: Stack, tmp_path: Path) -> Iterator[Proxy]:
     flags = ["--noinput", "--username", "walker", "--email", "walker@example.org"]
     create = [sys.executable, "manage.py", "createsuperuser", *flags]
     subprocess.run(create, cwd=PROJECT_DIR, env=environment, check=True, capture_output=True, timeout=60)
-    with another_web(hark_server, "below", **SETTINGS) as web, nginx(tmp_path / "nginx", [web.port] * 2) as running:
+    web = another_web(
+        hark_server,
+        "below",
+        HARK_URL_PREFIX=PREFIX,
+        HARK_HTTPS="true",
+        HARK_TRUSTED_PROXIES="127.0.0.1",
+        ALLOWED_HOSTS=f"{NAME},127.0.0.1",
+    )
+    with web as process, nginx(tmp_path / "nginx", [process.port] * 2) as running:
         yield running
 
 
