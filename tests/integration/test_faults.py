@@ -184,6 +184,28 @@ async def test_sessions_of_a_killed_process_go_on_in_the_other_one(pair_server: 
     assert re.search(rf"inference-{number} is gone; [1-5] of its streams go on elsewhere, 0 wait", log.read_text()[log_start:])
 
 
+async def test_each_process_is_killed_once_in_a_finalize_and_right_after_a_final(pair_server: Stack) -> None:
+    """Every finalize is answered, every word is heard once, and what is stored is what was told."""
+    async with open_stream(pair_server.ws_url) as client:
+        await client.send(say(FIRST, 1.0))
+        await client.expect("final")
+        pair_server.kill_inference(0)
+        await client.send(say(SECOND))
+        await partial_of(client, 1)
+        await client.tell("finalize")
+        pair_server.start_inference(0)
+        await asyncio.to_thread(wait_until, lambda: inference_of(pair_server)["inference-0"])
+        pair_server.kill_inference(1)
+        await client.send(say(THIRD))
+        messages = await client.finish()
+
+    assert client.words == f"{FIRST} {SECOND} {THIRD}".split()
+    assert [final["from_finalize"] for final in client.of("final")] == [False, True, False]
+    assert_well_formed(messages)
+    assert messages[-1]["complete"]
+    assert stored_text(pair_server, client.session) == " ".join(client.words)
+
+
 async def test_what_a_vanished_client_said_is_stored(fake_server: Stack) -> None:
     async with open_stream(fake_server.ws_url) as client:
         await client.send(say(FIRST, 1.0) + say(SECOND))
