@@ -7,10 +7,14 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from transcription.live import live_streams
+from transcription.recorder import current_recorder
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
+STORAGE_FULL: Final = (
+    "The database has been away for so long that no more text can be kept. What was final before is kept. Try again later."
+)
 
 _tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
@@ -24,12 +28,24 @@ def ensure_caretaker() -> None:
 
 def look_after(now_s: float) -> None:
     """One round. A fault with one stream does not keep the others waiting."""
+    if current_recorder().is_full:
+        give_up()
     for stream in list(live_streams().values()):
         try:
             stream.look_after(now_s)
         except Exception:
             logger.exception("session %s cannot be looked after", stream.session_id)
             stream.crash()
+
+
+def give_up() -> None:
+    """End every session rather than let anybody go on whose words will not be kept."""
+    running = [stream for stream in live_streams().values() if not stream.finished.is_set()]
+    if running:
+        num_waiting = current_recorder().num_waiting
+        logger.error("PostgreSQL is away for too long: %d entries wait, %d sessions end", num_waiting, len(running))
+    for stream in running:
+        stream.refuse("storage_unavailable", STORAGE_FULL, is_retryable=True)
 
 
 async def stop_caretaker() -> None:

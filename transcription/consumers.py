@@ -22,6 +22,7 @@ from transcription.live import LiveStream
 from transcription.outbox import Outbox, SendEvent
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import CloseCode, Resume, SessionError
+from transcription.recorder import current_recorder
 from transcription.refusals import Refusal, refuse
 from transcription.resuming import StorageAwayError, find_session
 from transcription.session import Phase
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+STORAGE_RETRY_AFTER_S: Final = 10
 FAREWELL_S: Final = 2.0
 """How long a last message has to get out."""
 
@@ -121,6 +123,12 @@ class StreamConsumer:
         if event["type"] == "websocket.disconnect":
             return None
         resume = _resume_in(event)
+        if resume is None and current_recorder().is_filling:
+            stream.detach(self.outbox)
+            self.stream = None
+            sentence = "The database is away, and as much waits to be stored as may. Try again in a moment."
+            await self._say_no("storage_unavailable", sentence, CloseCode.FULL, retry_after_s=STORAGE_RETRY_AFTER_S)
+            return None
         if resume is None:
             self._hand_on(stream, event)
             return stream

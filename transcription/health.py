@@ -20,11 +20,13 @@ from msgspec import Struct, to_builtins
 
 from transcription import recognizer
 from transcription.draining import current_drain
+from transcription.recorder import current_recorder
 
 T = TypeVar("T")
 
 TIMEOUT_S = 1.5
 UNREACHABLE = "PostgreSQL does not answer. Check that it runs and that DATABASE_URL is right."
+TOO_MUCH_WAITS = "PostgreSQL takes what is said more slowly than it comes: too much waits to be stored."
 UNKNOWN_MIGRATIONS = "Not known while the database does not answer."
 DRAINING = "This web process is being stopped and takes no new sessions."
 COLD = "No warm model: no inference process answers, or all are still loading or held up. Their log says more."
@@ -61,6 +63,8 @@ async def readyz(_request: HttpRequest) -> JsonResponse:
     """
     model, (database, migrations) = await asyncio.gather(check_model(), shared_database_check())
     staying = Check(ok=False, message=DRAINING) if current_drain.has_begun else Check(ok=True)
+    if database.ok and current_recorder().is_filling:
+        database = Check(ok=False, message=TOO_MUCH_WAITS)
     checks = {"model": model, "database": database, "migrations": migrations, "staying": staying}
     is_ready = all(check.ok for check in checks.values())
     body = {

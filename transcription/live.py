@@ -179,9 +179,9 @@ class LiveStream:
     def crash(self) -> None:
         self.perform(self.session.on_crash())
 
-    def refuse(self, code: str, message: str) -> None:
+    def refuse(self, code: str, message: str, *, is_retryable: bool = False) -> None:
         """Its client may not be here any more: the session ends, and keeps the text so far."""
-        self.perform(self.session.on_refusal(code, message))
+        self.perform(self.session.on_refusal(code, message, is_retryable=is_retryable))
 
     def abandon(self) -> None:
         """Another process has the session: nothing more is said or stored here."""

@@ -1,8 +1,9 @@
 """Stores what sessions say, in order, without making a speaker wait for the database.
 
 Entries are queued and written in batches by one thread, so a web process holds one database connection for all its
-sessions. While PostgreSQL is away entries wait in memory and are written when it is back; every write may be repeated
-without harm, so nothing is stored twice.
+sessions. While PostgreSQL is away entries wait in memory, up to `HARK_MAX_UNSTORED` of them, and are written when it
+is back; every write may be repeated without harm, so nothing is stored twice. Who comes when half of that waits is refused
+(`consumers`), and sessions are ended when all of it does (`caretaking`): nobody speaks for nothing without knowing.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
 from transcription import services
@@ -48,6 +50,16 @@ class Recorder:
     @property
     def num_waiting(self) -> int:
         return len(self._waiting)
+
+    @property
+    def is_filling(self) -> bool:
+        """So much waits that nobody new should come: what runs needs the rest."""
+        return 2 * len(self._waiting) >= settings.HARK_MAX_UNSTORED
+
+    @property
+    def is_full(self) -> bool:
+        """More must not be taken. Entries of sessions that end for it are taken all the same: one for each."""
+        return len(self._waiting) >= settings.HARK_MAX_UNSTORED
 
     def put(self, entry: services.Entry) -> "asyncio.Future[None]":
         """Queue `entry`; the future is done when it is stored."""

@@ -5,12 +5,13 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from asr_project.serve.postgres import Postgres
 from tests.acceptance.services import Service, own_postgres
@@ -238,3 +239,36 @@ async def test_a_final_that_is_forgotten_while_postgresql_is_away_would_be_notic
 
         with pytest.raises(AssertionError):
             assert_stored_as_announced(site.stack, clients)
+
+
+async def test_when_no_more_can_be_kept_newcomers_are_refused_and_speakers_told_and_every_announced_final_is_stored(
+    site: Site,
+) -> None:
+    with another_web(site.stack, "small", HARK_MAX_UNSTORED="12") as web:
+        async with AsyncExitStack() as opened:
+            client = await opened.enter_async_context(open_stream(web.ws_url))
+            await say_all(client, SENTENCES[:1])
+            with stopped(site.service):
+                for _ in range(6):
+                    await say_all(client, SENTENCES[1:2])
+                late = await opened.enter_async_context(open_stream(web.ws_url))
+                await late.tell("start")
+                await late.read_all()
+                await speak_until_refused(client)
+            await asyncio.to_thread(wait_until_over, site.stack, client.session, 30.0)
+
+    assert [(error["code"], error["retryable"]) for error in late.of("error")] == [("storage_unavailable", True)]
+    assert [(error["code"], error["retryable"]) for error in client.of("error")] == [("storage_unavailable", True)]
+    assert late.code == client.code == 1013
+    assert_stored_as_announced(site.stack, [client])
+
+
+async def speak_until_refused(client: StreamClient) -> None:
+    """Sentence by sentence; whoever speaks too long for what can be kept is told so."""
+    for _ in range(20):
+        with suppress(ConnectionClosed):
+            await client.send(say(SENTENCES[2], 1.0))
+        message = await client.until(lambda message: message["type"] in {"final", "error"})
+        if message["type"] == "error":
+            await client.read_all()
+            return
