@@ -67,7 +67,7 @@ class Drain:
 
 async def drain(within_s: float = DRAIN_WITHIN_S) -> None:
     """Tell every client, bring every session to its end or put it down for its resume, and store it all."""
-    streams = list(live_streams().values())
+    streams = [stream for stream in live_streams().values() if not stream.finished.is_set()]
     if streams:
         logger.info("draining %d sessions", len(streams))
     for stream in streams:
