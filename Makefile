@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 HOST ?= 127.0.0.1
 ARGS ?= --help
+FUZZ_S ?= 600
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check
@@ -13,7 +14,7 @@ CHECK_ENV := SECRET_KEY=only-for-checks DATABASE_URL='postgresql://check@/check?
 MANAGE_CHECK := $(CHECK_ENV) $(RUN) -W ignore:::django.core.management.commands.makemigrations manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help serve manage install reinstall install-dev test check python js docs-check fix bench
+.PHONY: help serve manage install reinstall install-dev test check python js docs-check fix bench fuzz
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -71,6 +72,9 @@ endif
 
 bench: $(VENV)/.installed-dev ## the benchmarks, as tables and as JSON
 	$(RUN) -m benchmarks
+
+fuzz: $(VENV)/.installed-dev ## any conversation in any order, and damaged bytes for every decoder (FUZZ_S=600)
+	$(RUN) -m tests.fuzz --seconds '$(FUZZ_S)'
 
 # A changed date alone (a fresh checkout, a switched branch) does not call pip: what was installed is kept and compared.
 $(VENV)/.installed: requirements.txt requirements-bare.txt

@@ -13,6 +13,9 @@ These need a running server:
   python -m benchmarks.live       what a listener gets, and when
   python -m benchmarks.streams    how many live streams it carries
 
+This one starts a server of its own and takes a quarter of an hour:
+  python -m benchmarks.network    whether anything is lost when the network is bad
+
 This one needs a GPU:
   python -m benchmarks.gpu        windows a second by batch size, with CUDA graphs and without
 """

@@ -17,6 +17,8 @@ MAX_DOUBLED: Final = 0.05
 MAX_OVERTAKEN: Final = 0.08
 MAX_DELAY_S: Final = 0.15
 STALL_S: Final = 0.8
+MOVED_BUFFER_S: Final = 45.0
+"""Another process wants what is not settled as well: a segment of nine seconds and what recognition is behind."""
 MOMENTS: Final = ("end", "final", "resumed", "ack")
 
 
@@ -78,7 +80,7 @@ def _plan(climate: Climate, number: int) -> Plan:
         cuts=_cuts(random, climate, is_lossy=is_lossy),
         stalls=(Stall(random.randrange(20_000, 200_000), STALL_S / climate.pace),) if number % 3 == 0 else (),
         pace=climate.pace,
-        buffer_s=climate.short_buffer_s if is_lossy else BUFFER_S,
+        buffer_s=climate.short_buffer_s if is_lossy else MOVED_BUFFER_S if hops else BUFFER_S,
         is_lossy=is_lossy,
         hops=hops,
         is_moved=hops,
