@@ -1,7 +1,18 @@
 // @ts-check
 import assert from "node:assert/strict";
 import test from "node:test";
-import { DONE, FakeSocket, FRAME, FRAME_SAMPLES, final, liveClient, openClient, READY, takeBack } from "./played-server.js";
+import {
+  DONE,
+  FakeSocket,
+  FRAME,
+  FRAME_SAMPLES,
+  final,
+  liveClient,
+  openClient,
+  READY,
+  RESUMED,
+  takeBack,
+} from "./played-server.js";
 
 const RETRYABLE = { type: "error", code: "server_full", message: "Full.", retryable: true, retry_after_s: 3 };
 const UNKNOWN = { type: "error", code: "unknown_session", message: "None.", retryable: false, retry_after_s: null };
@@ -436,6 +447,18 @@ test("memory is bounded however long it lasts, and what is lost is told", () => 
   );
   const socket = takeBack(opened.clock, { offset: 100 * FRAME_SAMPLES });
   assert.equal(socket.sent[0].oldest, 100 * FRAME_SAMPLES);
+});
+
+test("what the server was offered is still there when it answers", () => {
+  const opened = liveClient();
+  opened.socket.drop(1006);
+  speak(opened, 700);
+  opened.clock.pass(1000);
+  FakeSocket.latest.accept();
+  const [{ oldest }] = FakeSocket.latest.told("resume");
+  speak(opened, 5);
+  FakeSocket.latest.say({ ...RESUMED, offset: oldest });
+  assert.equal(FakeSocket.latest.offsets[0], oldest);
 });
 
 test("a session that nobody knows any more goes on as a new one with what is kept", () => {

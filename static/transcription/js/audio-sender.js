@@ -42,12 +42,13 @@ export class AudioSender {
   /** @param {ArrayBuffer | ArrayBufferView} audio @returns {Range | null} what the server will never get because of it */
   push(audio) {
     const dropped = this.buffer.push(audio);
-    if (dropped === null || dropped.to <= this.received) return null;
-    return { from: Math.max(dropped.from, this.received), to: dropped.to };
+    if (dropped === null || dropped.to <= this.next) return null;
+    return { from: Math.max(dropped.from, this.next), to: dropped.to };
   }
 
   /** The session is open. @param {number} windowMs */
   begin(windowMs) {
+    this.buffer.isHeld = false;
     this.limit = this.origin + this.#samples(windowMs);
   }
 
@@ -63,10 +64,12 @@ export class AudioSender {
   lose() {
     this.next = this.received;
     this.limit = this.next;
+    this.buffer.isHeld = false;
   }
 
   /** The session goes on over another socket. @param {{offset: number, credit_ms: number}} resumed */
   resume({ offset, credit_ms }) {
+    this.buffer.isHeld = false;
     this.received = Math.min(this.buffer.end, this.origin + offset);
     this.next = this.received;
     this.limit = this.received + this.#samples(credit_ms);
@@ -110,6 +113,12 @@ export class AudioSender {
   /** Samples of the session so far: the offset of the next one. */
   get numSamples() {
     return this.buffer.end - this.origin;
+  }
+
+  /** Keeps everything until the server has answered. @returns {number} the oldest sample of the session that can still be sent */
+  hold() {
+    this.buffer.isHeld = true;
+    return this.oldest;
   }
 
   /** The oldest sample of the session that can still be sent. */

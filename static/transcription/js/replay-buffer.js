@@ -24,6 +24,8 @@ export class ReplayBuffer {
     /** @type {Packet[]} */
     this.packets = [];
     this.end = 0;
+    /** While it is, nothing is dropped. */
+    this.isHeld = false;
   }
 
   /** The oldest sample that is still here; `end` when there is none. */
@@ -79,7 +81,7 @@ export class ReplayBuffer {
 
   #shrink() {
     const from = this.start;
-    while (this.packets.length > 0 && this.end - this.start > this.maxSamples) this.packets.shift();
+    while (!this.isHeld && this.packets.length > 0 && this.end - this.start > this.maxSamples) this.packets.shift();
     return this.start > from ? { from, to: this.start } : null;
   }
 }

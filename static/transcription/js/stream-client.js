@@ -170,7 +170,7 @@ export class StreamClient {
       url: this.url,
       WebSocket: this.WebSocket,
       now: this.clock.now,
-      onOpen: () => this.connection?.tell(...this.continuity.greeting(this.sender?.oldest ?? 0)),
+      onOpen: () => this.connection?.tell(...this.continuity.greeting(this.sender?.hold() ?? 0)),
       onMessage: (message) => this.#received(message),
       onNonsense: (sentence) => this.fail("bad_answer", sentence),
       onClose: (code, wasOpen) => this.#closed(code, wasOpen),
