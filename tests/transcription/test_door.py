@@ -30,8 +30,9 @@ Headers = list[tuple[bytes, bytes]]
 
 
 @pytest.fixture(autouse=True)
-async def web_process(settings: Any) -> AsyncIterator[None]:
-    """A server that trusts nobody unasked, with a recognition that never answers."""
+async def web_process(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A server that trusts nobody unasked and has time, with a recognition that never answers."""
+    monkeypatch.setattr(door, "PATIENCE_S", 60.0)
     settings.HARK_ANONYMOUS = "off"
     settings.HARK_INFERENCE_ADDRESS = "unix:/nonexistent/inference.sock"
     yield
@@ -66,7 +67,7 @@ class Visitor(WebsocketCommunicator):  # type: ignore[misc]  # channels publishe
     async def knock(self) -> Answer:
         await self.send_input({"type": "websocket.connect"})
         event = await self.receive_output(20)
-        body = await self.receive_output(5) if event["type"] == "websocket.http.response.start" else None
+        body = await self.receive_output(20) if event["type"] == "websocket.http.response.start" else None
         return Answer(event, body)
 
     async def knock_and_leave(self) -> Answer:
@@ -76,7 +77,7 @@ class Visitor(WebsocketCommunicator):  # type: ignore[misc]  # channels publishe
 
     async def go(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(10)
+        await self.wait(30)
 
 
 def bearer(text: str) -> Headers:
@@ -264,8 +265,8 @@ async def test_a_server_that_can_only_close_closes_before_it_accepts(kind: str) 
     visitor.scope["extensions"] = {}
     await visitor.send_input({"type": "websocket.connect"})
 
-    assert await visitor.receive_output(10) == {"type": "websocket.close", "code": 4401, "reason": BAD[kind][1]}
-    await visitor.wait(10)
+    assert await visitor.receive_output(20) == {"type": "websocket.close", "code": 4401, "reason": BAD[kind][1]}
+    await visitor.wait(30)
 
 
 async def test_a_bad_key_is_refused_even_where_visitors_are_trusted(settings: Any) -> None:
