@@ -10,7 +10,7 @@ from transcription.actions import EndRecognition, OpenRecognition, RecordCheckpo
 from transcription.arrival import ACK_EVERY_S, WINDOW_MS
 from transcription.intake import LOSS_PATIENCE_S, MAX_GAP_S, OFFSET
 from transcription.protocol import Ack, Gap, Resume, Start
-from transcription.session import Phase, Restored
+from transcription.session import MAX_BAD_MESSAGES, Phase, Restored
 
 RATE_HZ = 16_000
 
@@ -104,6 +104,17 @@ def test_another_process_asks_again_for_what_was_not_settled_even_where_it_was_c
 
     assert [(each.from_ms, each.to_ms) for each in talk.session.results.gaps] == kept
     assert len(talk.of(OpenRecognition)) == 1
+
+
+def test_thousands_of_changes_before_ready_are_not_all_kept() -> None:
+    talk = Talk()
+    talk.tell("start")
+
+    for _ in range(1_000):
+        talk.tell("configure", endpoint_ms=300)
+
+    assert len(talk.session._held) <= MAX_BAD_MESSAGES
+    assert talk.codes[-1] == "too_many_bad_messages"
 
 
 def test_an_end_beyond_all_that_can_be_missing_is_refused() -> None:
