@@ -113,6 +113,17 @@ class Rig:
             self.turn()
         return transcripts
 
+    def hear_bytes(self, payload: bytes, options: StreamOptions, frame_bytes: int) -> Transcript:
+        """What a stream of its own makes of `payload`, sent in frames of so many bytes."""
+        stream = self.open(options)
+        for start in range(0, len(payload), frame_bytes):
+            self.submit(AudioChunk(stream=stream, payload=payload[start : start + frame_bytes]))
+            self.turn()
+        self.submit(EndStream(stream=stream))
+        while not self.transcripts[stream].is_over:
+            self.turn()
+        return self.transcripts[stream]
+
     def open(self, options: StreamOptions) -> int:
         stream = len(self.transcripts)
         self.transcripts[stream] = Transcript()
