@@ -365,7 +365,9 @@ class StreamSession:
             return self._bad_message("configure_before_start", "configure came before start; send these options in start.")
         if self.phase is Phase.OPENING:
             if len(self._held) >= MAX_BAD_MESSAGES:
-                return self._bad_message("configure_before_start", "Too many configure messages came before ready; send one after it.")
+                return self._bad_message(
+                    "configure_before_start", "Too many configure messages came before ready; send one after it."
+                )
             self._held.append(change)  # what the model knows is not known yet
             return []
         languages: tuple[str, ...] | UnsetType = UNSET
