@@ -47,7 +47,7 @@ class InferenceConfig:
             address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")),
             models=parse_models(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
             precision=_precision(values.get("HARK_PRECISION", "auto")),
-            max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "1000")),
+            max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "5000")),
             max_batch=_count("HARK_MAX_BATCH", values.get("HARK_MAX_BATCH", "16")),
             max_delay_ms=_count("HARK_MAX_DELAY_MS", values.get("HARK_MAX_DELAY_MS", "1000"), least=0),
             log_level=_log_level(values.get("HARK_LOG_LEVEL", "INFO")),

@@ -15,7 +15,7 @@ MAX_STREAMS = 48
 def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Web and inference with the scripted engine and room for 48 streams."""
     folder = tmp_path_factory.mktemp("acceptance")
-    with running_stack(folder, HARK_MODELS="fake", HARK_MAX_STREAMS=str(MAX_STREAMS)) as stack:
+    with running_stack(folder, HARK_MODELS="fake", HARK_MAX_STREAMS=str(MAX_STREAMS), HARK_MAX_DELAY_MS="1000") as stack:
         yield stack
 
 

@@ -9,7 +9,7 @@ import pytest
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 PAGE = PROJECT_DIR / "docs" / "settings.md"
-READERS = {"read_str", "read_bool", "read_int", "read_choice", "read_list", "getenv", "get", "setdefault", "pop"}
+READERS = {"read_str", "read_bool", "read_int", "read_choice", "read_list", "read_networks", "getenv", "get", "setdefault", "pop"}
 OTHERS = {
     "DJANGO_SETTINGS_MODULE": "Django's own, and always the same",
     "REMOTE_ADDR": "read from a request, not from the environment",
