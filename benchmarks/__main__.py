@@ -16,6 +16,9 @@ These need a running server:
 This one starts a server of its own and takes a quarter of an hour:
   python -m benchmarks.network    whether anything is lost when the network is bad
 
+This one starts a server of its own and needs two cores to itself:
+  python -m benchmarks.connections    what thousands of quiet connections cost
+
 This one needs a GPU:
   python -m benchmarks.gpu        windows a second by batch size, with CUDA graphs and without
 """

@@ -13,7 +13,7 @@ from typing import IO
 from django.core.exceptions import ImproperlyConfigured
 
 from asr_project.serve import topology
-from asr_project.serve.capacity import this_machine
+from asr_project.serve.capacity import allow_many_files, this_machine
 from asr_project.serve.child import StopRequested
 from asr_project.serve.config import ServeConfig
 from asr_project.serve.console import Console
@@ -79,6 +79,7 @@ def serve(config: ServeConfig, console: Console) -> None:
         console.say(f"Ended what an earlier run had left behind: {', '.join(survivors)}.")
     require_free_port(config.host, config.port)
     supervisor = Supervisor(console, record)
+    allow_many_files()
     catch_stop_signals(supervisor)
     try:
         start_everything(supervisor, console, config)

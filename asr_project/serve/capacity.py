@@ -7,6 +7,7 @@ having one to themselves, so a core is set aside for them only where there are m
 
 import importlib.util
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def num_inference_processes(machine: Machine) -> int:
 def this_machine(chosen_devices: str | None) -> Machine:
     """`chosen_devices`: CUDA_VISIBLE_DEVICES, if it is set."""
     return Machine(cores=_cores(), memory_bytes=_memory_bytes(), devices=_devices(chosen_devices))
+
+
+def allow_many_files() -> None:
+    """As many open sockets as the system lets this process and its children have; the usual 1,024 are a thousand clients."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _cores() -> float:
