@@ -13,7 +13,7 @@ def test_without_settings_the_defaults_are_the_models_that_come_with_it() -> Non
 
     assert config.address == "unix:var/inference.sock"
     assert config.models == ("whisper-tiny.en", "whisper-base")
-    assert (config.precision, config.max_streams, config.max_batch, config.log_level) == ("auto", 1000, 16, "INFO")
+    assert (config.precision, config.max_streams, config.max_batch, config.log_level) == ("auto", 5000, 16, "INFO")
 
 
 def test_every_setting_is_read() -> None:
