@@ -109,8 +109,6 @@ def test_the_admin_sites_pages_keep_to_its_policy(site: Client, name: str) -> No
 
 
 def test_what_a_policy_forbids_would_be_found() -> None:
-    page = (
-        '<script>1</script><a onclick="x()">a</a><script src="//evil.example/x"></script><script src="/x"></script>'
-    )
+    page = '<script>1</script><a onclick="x()">a</a><script src="//evil.example/x"></script><script src="/x"></script>'
 
     assert len(forbidden_in(page)) == 3
