@@ -67,6 +67,14 @@ class Arrival:
             return [DecodeAudio(self.container, payload)]
         return self._take_plain(self.intake, payload)
 
+    def pass_on(self, payload: bytes, now_s: float) -> bytes | None:
+        """The samples in `payload` if all that is to be done with it is to send them on; None: `take` it."""
+        if self.container is not None or not self.has_begun:
+            return None
+        if isinstance(self.intake, ReliableIntake) and now_s - self._acked_at_s >= ACK_EVERY_S:
+            return None
+        return self.intake.pass_on(payload)
+
     def take_decoded(self, pcm: bytes) -> list[Action]:
         """What the decoder made of a container."""
         assert isinstance(self.intake, PlainIntake)

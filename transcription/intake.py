@@ -35,10 +35,10 @@ class AudioFormat:
     encoding: Encoding = "pcm_s16le"
     sample_rate_hz: int = SAMPLE_RATE_HZ
     num_channels: int = 1
+    frame_bytes: int = field(init=False)
 
-    @property
-    def frame_bytes(self) -> int:
-        return SAMPLE_BYTES[self.encoding] * self.num_channels
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame_bytes", SAMPLE_BYTES[self.encoding] * self.num_channels)
 
     def frames_at(self, sample: int) -> int:
         """The first frame that is not before `sample`, a position at 16 kHz."""
@@ -70,6 +70,14 @@ class PlainIntake:
     num_frames: int = 0
     remainder: bytes = b""
 
+    def pass_on(self, payload: bytes) -> bytes | None:
+        """`payload` if it needs no cutting, as nearly all do: it is counted then. None: `push` it."""
+        num_frames, surplus = divmod(len(payload), self.format.frame_bytes)
+        if surplus or self.remainder:
+            return None
+        self.num_frames += num_frames
+        return payload
+
     def push(self, payload: bytes) -> bytes:
         """Whole frames of `payload` and what was left of the one before."""
         joined = self.remainder + payload if self.remainder else payload
@@ -99,6 +107,18 @@ class ReliableIntake:
     _heard_at_s: float = float("-inf")
 
     # In
+
+    def pass_on(self, message: bytes) -> bytes | None:
+        """The frames in `message` if they are whole, and the ones wanted next, and nothing is missing: they are counted then.
+
+        None: `push` it.
+        """
+        num_frames, surplus = divmod(len(message) - OFFSET.size, self.format.frame_bytes)
+        is_next = num_frames > 0 and not surplus and OFFSET.unpack_from(message)[0] == self.num_frames
+        if not is_next or self._hole_since_s is not None or self.total_frames is not None:
+            return None
+        self.num_frames += num_frames
+        return message[OFFSET.size :]
 
     def push(self, message: bytes, now_s: float) -> list[Piece]:
         """Take one binary message; returns what is in order now.

@@ -36,6 +36,11 @@ class TokenBucket:
         self._fill()
         self._tokens -= num_tokens
 
+    def spend(self, num_tokens: float) -> float:
+        """`take`, then `wait_s`, for those who do both at every frame."""
+        self.take(num_tokens)
+        return 0.0 if self._tokens >= 0 else -self._tokens / self._rate_per_s
+
     def _fill(self) -> None:
         now_s = self._clock()
         self._tokens = min(self._burst, self._tokens + (now_s - self._filled_at_s) * self._rate_per_s)
@@ -57,8 +62,7 @@ class ByteBudget:
         """Book bytes that came; seconds to wait before reading on, 0.0 for whoever keeps within the limit."""
         if self._bucket is None:
             return 0.0
-        self._bucket.take(num_bytes)
-        return self._bucket.wait_s()
+        return self._bucket.spend(num_bytes)
 
 
 class HandshakeRates:

@@ -134,8 +134,13 @@ class LiveStream:
             self.perform(self.session.on_text(text))
 
     def on_audio(self, outbox: Outbox, payload: bytes) -> None:
-        if self.outbox is outbox:
-            self.heard_s = time.monotonic()
+        if self.outbox is not outbox:
+            return
+        self.heard_s = time.monotonic()
+        samples = self.session.pass_on(payload, self.heard_s)
+        if samples is not None and self.handle is not None:
+            self.handle.send_audio(samples)
+        else:
             self.perform(self.session.on_audio(payload))
 
     @property

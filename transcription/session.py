@@ -190,6 +190,15 @@ class StreamSession:
         }
         return handlers[type(message)](message)
 
+    def pass_on(self, payload: bytes, now_s: float) -> bytes | None:
+        """The short way for a binary frame, which nearly all can go: the samples to be sent on, which are counted then.
+
+        None: nothing has happened, and `on_audio` is to be asked.
+        """
+        if self.phase is not Phase.LIVE or self._diagnosis is not None or not 0 < len(payload) <= MAX_FRAME_BYTES:
+            return None
+        return self.arrival.pass_on(payload, now_s)
+
     def on_audio(self, payload: bytes) -> list[Action]:
         """A binary frame came."""
         if self.phase is Phase.OVER or not payload or (self.phase is Phase.ENDING and not self._awaits_tail()):

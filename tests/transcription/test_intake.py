@@ -196,3 +196,18 @@ def test_positions_are_converted_without_losing_a_frame() -> None:
     assert telephone.frames_at(16_001) == 8_001
     for sample in range(0, 50_000, 777):
         assert studio.samples_at(studio.frames_at(sample)) >= sample
+
+
+def test_the_short_way_takes_only_what_needs_no_care() -> None:
+    plain, numbered = PlainIntake(STEREO), ReliableIntake(STEREO)
+
+    assert plain.pass_on(RECORDING[:8]) == RECORDING[:8]
+    assert plain.pass_on(RECORDING[:7]) is None
+    assert numbered.pass_on(frame(0, 3, STEREO)) == RECORDING[:12]
+    assert numbered.pass_on(frame(0, 3, STEREO)) is None  # came before
+    assert numbered.pass_on(frame(9, 3, STEREO)) is None  # too early
+    assert numbered.pass_on(frame(3, 3, STEREO)[:-1]) is None
+    assert numbered.pass_on(b"123") is None
+    numbered.push(frame(9, 3, STEREO), 0.0)
+    assert numbered.pass_on(frame(3, 3, STEREO)) is None  # something waits behind it
+    assert (plain.num_frames, numbered.num_frames) == (2, 3)
