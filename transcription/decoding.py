@@ -80,22 +80,20 @@ class DecodingQueue:
             self._room.set()
 
     async def _decode_waiting(self) -> bool:
-        """Decode what has come by now in one piece; False at the end."""
-        await self._has_work.wait()
-        self._has_work.clear()
-        pieces = list(self._waiting)
-        self._waiting.clear()
-        payload = b"".join(piece for piece in pieces if piece is not None)
-        if payload:
-            self._on_pcm(await self._in_thread(lambda: self._decoder.push(payload)))
-            self._num_waiting_bytes -= len(payload)
-            if self.has_room:
-                self._room.set()
-        if None not in pieces:
-            return True
-        self._on_pcm(await self._in_thread(self._decoder.finish))
-        self._on_end()
-        return False
+        """Decode the next message; False at the end."""
+        while not self._waiting:
+            self._has_work.clear()
+            await self._has_work.wait()
+        payload = self._waiting.popleft()
+        if payload is None:
+            self._on_pcm(await self._in_thread(self._decoder.finish))
+            self._on_end()
+            return False
+        self._on_pcm(await self._in_thread(lambda: self._decoder.push(payload)))
+        self._num_waiting_bytes -= len(payload)
+        if self.has_room:
+            self._room.set()
+        return True
 
     async def _in_thread(self, work: Callable[[], bytes]) -> bytes:
         return await asyncio.get_running_loop().run_in_executor(_threads(), work)
