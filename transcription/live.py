@@ -41,13 +41,14 @@ from transcription.actions import (
     SendAudio,
     SendGap,
 )
+from transcription.arrival import WINDOW_MS
 from transcription.decoding import DecodingQueue
 from transcription.outbox import Outbox
 from transcription.protocol import CloseCode, Gap, Resume, SessionError
 from transcription.recognizer import current_client
 from transcription.recorder import current_recorder, wait_stored
 from transcription.resumption import Hold, ResumeRight, TakenOver, hash_of
-from transcription.session import WINDOW_MS, Phase, Restored, StreamSession
+from transcription.session import Phase, Restored, StreamSession
 
 logger = logging.getLogger(__name__)
 

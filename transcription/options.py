@@ -17,7 +17,7 @@ def container_of(start: Start) -> ContainerEncoding | None:
 
 def raw_format_of(start: Start) -> AudioFormat:
     """How bare samples are to be read; no encoding stands for 16-bit samples."""
-    encoding = next((kind for kind in get_args(RawEncoding) if kind == start.encoding), "pcm_s16le")
+    encoding: RawEncoding = next((kind for kind in get_args(RawEncoding) if kind == start.encoding), "pcm_s16le")
     return AudioFormat(encoding, start.sample_rate, start.channels)
 
 

@@ -29,7 +29,7 @@ LIMITS = {
     "text message": protocol.MAX_TEXT_CHARS,
     "nesting of JSON": parsing.MAX_JSON_DEPTH,
     "unusable messages in a session": session.MAX_BAD_MESSAGES,
-    "audio that waits for recognition": session.WINDOW_MS,
+    "audio that waits for recognition": arrival.WINDOW_MS,
     "audio left out in reliable mode": intake.MAX_GAP_S,
     "audio that waits behind a missing frame": intake.MAX_HELD_BYTES,
     "messages that a client has not read": outbox.MAX_UNSENT,
@@ -180,4 +180,4 @@ def test_times_in_the_text_are_those_of_the_code() -> None:
     assert f"{results.LAG_MS} ms or more" in SECTIONS["`lag`"]
     assert f"every {results.LAG_EVERY_S:g} seconds" in SECTIONS["`lag`"]
     assert rows("`ready`")["heartbeat_s"][2].count(f": {protocol.HEARTBEAT_S}.") == 1
-    assert rows("`ready`")["window_ms"][2].endswith(f": {session.WINDOW_MS}.")
+    assert rows("`ready`")["window_ms"][2].endswith(f": {arrival.WINDOW_MS}.")

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -265,7 +265,7 @@ async def test_the_last_words_are_stored_before_the_socket_is_let_go(monkeypatch
     for event in ({"type": "websocket.connect"}, {"type": "websocket.receive", "bytes": say(FIRST)}):
         said.put_nowait(event)
 
-    async def send(event: dict[str, Any]) -> None:
+    async def send(event: Mapping[str, Any]) -> None:
         if event["type"] == "websocket.send" and json.loads(event["text"])["type"] == "ready":
             said.put_nowait({"type": "websocket.disconnect", "code": 1012})
         elif event["type"] == "websocket.send":

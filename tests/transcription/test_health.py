@@ -15,7 +15,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from inference.messages import WorkerStatus
-from transcription import health, recognizer
+from transcription import draining, health, recognizer
 
 
 @pytest.fixture(autouse=True)
@@ -228,7 +228,7 @@ def test_probes_are_not_cached_nor_redirected_to_https(client: Client, settings:
 
 
 async def test_a_process_that_is_being_stopped_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health.current_drain, "has_begun", True)
+    monkeypatch.setattr(draining.current_drain, "has_begun", True)
 
     code, checks, _body = await readiness()
 
