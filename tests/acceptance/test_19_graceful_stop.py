@@ -15,8 +15,8 @@ from benchmarks.network.restarts import play_restart
 from benchmarks.network.site import TwoWebs
 from benchmarks.network.verdict import Outcome
 from tests.acceptance.sessions import status_of, stored_texts
+from tests.acceptance.speakers import UNFINISHED, WHOLE, begin
 from tests.acceptance.web_processes import WebProcess, another_web
-from tests.inference.worker import say
 from tests.stack import Stack
 from tests.stream_client import StreamClient, assert_accounted, open_stream
 
@@ -24,9 +24,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 NUM_PLAIN = 10
 NUM_RELIABLE = 10
-WHOLE = "alpha bravo charlie"
-UNFINISHED = "delta echo"
-OFFSET_BYTES = 8
 ENDS_WITHIN_S = 30.0
 MUST_GO_ON = 19
 
@@ -50,22 +47,6 @@ def recognition_held(stack: Stack) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGCONT)
-
-
-async def begin(client: StreamClient, *, reliable: bool) -> None:
-    """One sentence whose final has been read, and another in its middle."""
-    await client.tell("start", reliable=reliable)
-    await client.expect("ready")
-    first, second = say(WHOLE, 1.0), say(UNFINISHED)
-    await client.socket.send(numbered(first, 0) if reliable else first)
-    await client.expect("final")
-    await client.socket.send(numbered(second, len(first)) if reliable else second)
-    await client.until(lambda message: message["type"] == "partial" and message["segment"] == 1)
-
-
-def numbered(pcm: bytes, after_bytes: int) -> bytes:
-    """A frame of reliable mode: which sample it begins with, then the audio."""
-    return (after_bytes // 2).to_bytes(OFFSET_BYTES, "little") + pcm
 
 
 async def stop(stack: Stack, web: WebProcess, number: signal.Signals) -> Farewell:

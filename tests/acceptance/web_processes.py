@@ -19,6 +19,8 @@ from tests.stack import HOST, READY_WITHIN_S, Stack, free_port
 APPLICATION = "asr_project.asgi:application"
 SITE_WITH_SLEEP = "tests.acceptance.sleepy_site:application"
 FORGETFUL_SITE = "tests.acceptance.forgetful_site:application"
+IMPATIENT_SITE = "tests.acceptance.impatient_site:application"
+CLINGING_SITE = "tests.acceptance.clinging_site:application"
 ADMIN_PASSWORD = "only-for-tests"
 
 
@@ -43,13 +45,16 @@ class WebProcess:
 
 @contextmanager
 def another_web(
-    stack: Stack, name: str, *, application: str = APPLICATION, ping_s: int = 30, **settings: str
+    stack: Stack, name: str, *, application: str = APPLICATION, ping_s: float = 30, pong_s: float = 15, **settings: str
 ) -> Iterator[WebProcess]:
-    """A web process more with the stack's database and inference, ready. `ping_s`: how often it pings its sockets."""
+    """A web process more with the stack's database and inference, ready. It pings its sockets every `ping_s` seconds and lets
+    go who has not answered within `pong_s`.
+    """
     web = WebProcess(stack, name, free_port())
     spec = topology.web(stack.environment | settings, HOST, web.port)
     command = [application if part == APPLICATION else part for part in spec.command]
     command[command.index("--ws-ping-interval") + 1] = str(ping_s)
+    command[command.index("--ws-ping-timeout") + 1] = str(pong_s)
     process = stack.spawn(replace(spec, name=name, command=tuple(command)))
     try:
         wait_until(lambda: process.poll() is not None or is_ready(HOST, web.port), READY_WITHIN_S)
