@@ -94,7 +94,7 @@ class StreamClient:
 
 @asynccontextmanager
 async def open_stream(url: str) -> AsyncIterator[StreamClient]:
-    async with connect(url, max_size=None) as socket:
+    async with connect(url, max_size=None, open_timeout=PATIENCE_S) as socket:
         yield StreamClient(socket)
 
 

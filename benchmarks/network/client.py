@@ -79,6 +79,7 @@ class ReliableClient:
     seed: int = 0
     options: Message = field(default_factory=dict)
     patience_s: float = PATIENCE_S
+    frame_samples: int = FRAME_SAMPLES
     heard: Heard = field(default_factory=Heard)
     _session: str = ""
     _token: str = ""
@@ -157,11 +158,11 @@ class ReliableClient:
     async def _speak(self) -> None:
         """The talk goes on, connected or not. What is older than the buffer and not settled is forgotten all the same."""
         started_s = asyncio.get_running_loop().time()
-        for start in range(0, self.talk.num_samples, FRAME_SAMPLES):
+        for start in range(0, self.talk.num_samples, self.frame_samples):
             if self.pace:
-                due_s = started_s + (start + FRAME_SAMPLES) / RATE_HZ / self.pace
+                due_s = started_s + (start + self.frame_samples) / RATE_HZ / self.pace
                 await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
-            self._spoken = min(start + FRAME_SAMPLES, self.talk.num_samples)
+            self._spoken = min(start + self.frame_samples, self.talk.num_samples)
             if self.pace:
                 self._oldest = max(self._oldest, self._spoken - round(self.buffer_s * RATE_HZ))
             self._news.set()
@@ -184,7 +185,7 @@ class ReliableClient:
             await self._send_again(socket, *self._again.pop(0))
         while self._position < min(self._spoken, self._limit):
             start = max(self._position, self._oldest)
-            stop = min(start + FRAME_SAMPLES, self._spoken)
+            stop = min(start + self.frame_samples, self._spoken)
             self._position = stop
             await socket.send(self._frame(start, stop))
             while self._again:
@@ -194,9 +195,9 @@ class ReliableClient:
             await socket.send(json.dumps({"type": "end", "samples": self.talk.num_samples}))
 
     async def _send_again(self, socket: ClientConnection, start: int, stop: int) -> None:
-        for first in range(max(start, self._oldest), min(stop, self._position), FRAME_SAMPLES):
+        for first in range(max(start, self._oldest), min(stop, self._position), self.frame_samples):
             self.heard.num_resent += 1
-            await socket.send(self._frame(first, min(first + FRAME_SAMPLES, stop)))
+            await socket.send(self._frame(first, min(first + self.frame_samples, stop)))
 
     def _frame(self, start: int, stop: int) -> bytes:
         return start.to_bytes(8, "little") + self.talk.pcm[start * SAMPLE_BYTES : stop * SAMPLE_BYTES]

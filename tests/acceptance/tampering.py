@@ -118,6 +118,11 @@ class EndsTwice(Tamper):
         return [message, message] if message["type"] == "done" else [message]
 
 
+class NeverEnds(Tamper):
+    def from_server(self, message: Message) -> list[Message]:
+        return [] if message["type"] == "done" else [message]
+
+
 class Miscounts(Tamper):
     """A millisecond is in no part of the account."""
 
