@@ -183,7 +183,7 @@ class Diagnosis:
 
     def _of_encoding(self, window: bytes) -> Finding | None:
         declared = self._declared
-        if self._num_plausible >= NUM_PLAUSIBLE or not any(window):
+        if self._num_plausible >= NUM_PLAUSIBLE or not any(window) or readings.is_artificial(window, declared.encoding):
             return None
         if readings.is_plausible(window, declared.encoding, declared.num_channels):
             self._num_plausible += 1

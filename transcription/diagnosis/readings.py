@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from inference.audio import decode_pcm
+from inference.audio import SAMPLE_BYTES, decode_pcm
 from inference.messages import Encoding
 
 MAX_FLOAT: Final = 4.0
@@ -18,6 +18,9 @@ MIN_FLOAT: Final = 1e-20
 LEAST_SCALED, MOST_SCALED = 1e-3, 2.0**24
 ALL: Final = 0.99
 MANY: Final = 0.5
+FEW_WORDS: Final = 64
+"""A window of 4096 samples of speech, read rightly or wrongly, has hundreds of different ones."""
+FEW_BYTES: Final = 16
 BYTE_ORDER_BITS: Final = 0.3
 """Least difference in entropy between low and high bytes. 16-bit audio shows 0.29 to 7 bits, the other order the same
 negative, 8-bit audio -0.06 to 0.06."""
@@ -82,6 +85,16 @@ def largest_of_scaled(payload: bytes) -> float | None:
 
 def integers(payload: bytes, numpy_type: str) -> np.ndarray:
     return np.frombuffer(payload, numpy_type).astype(np.float32)
+
+
+def is_artificial(payload: bytes, encoding: Encoding) -> bool:
+    """Whether `payload` holds a few values over and over, as tones of a machine do: nothing can be told of them.
+
+    Sound from a microphone has many, and so has anything else that is read in a wrong way.
+    """
+    if SAMPLE_BYTES[encoding] == 1:
+        return len(np.unique(np.frombuffer(payload, np.uint8))) <= FEW_BYTES
+    return len(np.unique(np.frombuffer(payload, np.uint16))) <= FEW_WORDS
 
 
 def is_plausible(payload: bytes, encoding: Encoding, num_channels: int) -> bool:
