@@ -110,13 +110,14 @@ class RecordCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class RecordEnd:
-    """`status`: complete, incomplete or failed. latency: milliseconds."""
+    """`status`: complete, incomplete or failed. latency: milliseconds. `is_given_up`: its client may not come back."""
 
     status: str
     error_code: str
     account: Account
     gaps: tuple[Gap, ...]
     latency: dict[str, float]
+    is_given_up: bool = False
 
 
 RecordAction = RecordStart | RecordFinal | RecordCheckpoint | RecordEnd

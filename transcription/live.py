@@ -172,7 +172,7 @@ class LiveStream:
             self.perform(self.session.on_too_long(settings.HARK_MAX_SESSION_S))
 
     def _look_after_absent(self, away_s: float) -> None:
-        patience_s = settings.HARK_RESUME_S if self.session.can_resume else 0
+        patience_s = settings.HARK_RESUME_S if self.session.is_shared else 0
         if away_s > patience_s + AFTERMATH_S:
             logger.warning("session %s: the last words did not come", self.session_id)
             self.crash()
@@ -336,7 +336,7 @@ class LiveStream:
             stored.add_done_callback(lambda _stored: self.session.on_stored(checkpoint))
 
     def _hold(self, checkpoint: Checkpoint) -> Hold | None:
-        return Hold(self.epoch, checkpoint) if self.session.can_resume else None
+        return Hold(self.epoch, checkpoint) if self.session.is_shared else None
 
     def _entry(self, action: RecordAction) -> services.Entry:
         now = datetime.now(UTC)
@@ -386,6 +386,7 @@ class LiveStream:
                     latency=action.latency,
                     gaps=stored_gaps(action.gaps),
                     hold=self._hold(self.session.checkpoint),
+                    is_given_up=action.is_given_up,
                 )
 
 

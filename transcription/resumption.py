@@ -63,6 +63,11 @@ def grant(session_id: UUID, right: ResumeRight) -> None:
         ResumePoint.objects.bulk_create([point], ignore_conflicts=True)
 
 
+def revoke(session_id: UUID) -> None:
+    """Let a session be resumed no more."""
+    ResumePoint.objects.filter(pk=session_id).delete()
+
+
 def advance(session_id: UUID, hold: Hold, options: dict[str, Any] | None = None) -> bool:
     """Note that a session is settled up to the checkpoint of `hold`; False if another process has it, or it is gone."""
     checkpoint = hold.checkpoint

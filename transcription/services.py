@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from transcription.models import ApiKey, Segment, Session
-from transcription.resumption import Hold, ResumeRight, account_for, advance, grant
+from transcription.resumption import Hold, ResumeRight, account_for, advance, grant, revoke
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class SessionFinished:
     latency: dict[str, float] = field(default_factory=dict)
     gaps: list[dict[str, Any]] = field(default_factory=list)
     hold: Hold | None = None
+    is_given_up: bool = False
 
 
 Entry = SessionStarted | SegmentFinished | CheckpointReached | SessionFinished
@@ -178,6 +179,8 @@ def finish_session(entry: SessionFinished) -> None:
         error_code=entry.error_code[:64],
         latency=storable(entry.latency),
     )
+    if entry.is_given_up:
+        revoke(entry.session_id)
 
 
 def store(entries: Sequence[Entry]) -> None:

@@ -136,6 +136,7 @@ class StreamSession:
     _held: list[Configure] = field(default_factory=list)
     _num_bad_messages: int = 0
     _is_draining: bool = False
+    _is_given_up: bool = False
     _recorded_samples: int = 0
 
     def __post_init__(self) -> None:
@@ -152,11 +153,16 @@ class StreamSession:
         return isinstance(self.arrival.intake, ReliableIntake)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes may have a part in the session, so that who writes it must be settled."""
+        return self.is_reliable and self.resume_s > 0 and bool(self.model)
+
+    @property
     def can_resume(self) -> bool:
-        """Whether its client may come back over another socket: it has been told how, and the session is worth it."""
-        return (
-            self.is_reliable and self.resume_s > 0 and self.phase in {Phase.LIVE, Phase.ENDING, Phase.OVER} and bool(self.model)
-        )
+        """Whether its client may come back over another socket. Once the server has ended a session, what that client still
+        has belongs into a new one.
+        """
+        return self.is_shared and not self._is_given_up and self.phase in {Phase.LIVE, Phase.ENDING, Phase.OVER}
 
     @property
     def received_ms(self) -> int:
@@ -264,13 +270,14 @@ class StreamSession:
             self.phase = Phase.OVER
             return []
         if self._awaits_tail() or self.phase in {Phase.OPENING, Phase.LIVE}:
+            self._is_given_up = True
             return self._end_now()
         return []
 
     def on_resume(self, resume: Resume) -> list[Action]:
         """Its client is back over a new socket and goes on where it was."""
         lost: list[Action] = []
-        if self.phase is not Phase.OVER:
+        if self.phase is Phase.LIVE or self._awaits_tail():
             try:
                 lost = self.arrival.come_back(resume.oldest or 0)
             except ProtocolError as err:
@@ -389,7 +396,7 @@ class StreamSession:
         if not isinstance(change.words, UnsetType):
             self.results.wants_words = change.words
         self.start = applied_to(self.start, change)
-        return [*warnings, recognition_change(change, languages), *([self._record_checkpoint()] if self.can_resume else [])]
+        return [*warnings, recognition_change(change, languages), *([self._record_checkpoint()] if self.is_shared else [])]
 
     def _opened(self) -> list[Action]:
         """A client that sends only audio has started with the defaults."""
@@ -457,7 +464,7 @@ class StreamSession:
     def _on_gap(self, gap: Gap) -> list[Action]:
         """Stored before it is told, and before anything that is settled behind it."""
         told = self.results.gap(gap)
-        return [*([self._record_checkpoint()] if self.can_resume else []), *told]
+        return [*([self._record_checkpoint()] if self.is_shared else []), *told]
 
     # Recognition events
 
@@ -477,7 +484,7 @@ class StreamSession:
             window_ms=WINDOW_MS,
         )
         held = [action for change in self._held for action in self._on_configure(change)]
-        record = RecordStart(event.model, event.language, dict(self.start.metadata), self.start if self.can_resume else None)
+        record = RecordStart(event.model, event.language, dict(self.start.metadata), self.start if self.is_shared else None)
         return [record, Send(ready), *self._missing(event), *held]
 
     def _missing(self, event: link.StreamOpened) -> list[Action]:
@@ -500,7 +507,7 @@ class StreamSession:
         actions = self.results.lag(event.behind_ms)
         if not self.is_reliable:
             return actions
-        if self.can_resume and event.checkpoint.settled_samples - self._recorded_samples >= CHECKPOINT_EVERY_SAMPLES:
+        if self.is_shared and event.checkpoint.settled_samples - self._recorded_samples >= CHECKPOINT_EVERY_SAMPLES:
             actions.append(self._record_checkpoint())
         return [*actions, *self._ack_if_due()]
 
@@ -543,7 +550,8 @@ class StreamSession:
         return Account.of(self.arrival.intake.num_frames, self.arrival.format, self.checkpoint)
 
     def _record_end(self, account: Account, status: str, error_code: str = "") -> RecordEnd:
-        return RecordEnd(status, error_code, account, tuple(self.results.gaps), self.results.latency.summary())
+        latency = self.results.latency.summary()
+        return RecordEnd(status, error_code, account, tuple(self.results.gaps), latency, is_given_up=self._is_given_up)
 
     def _record_checkpoint(self) -> RecordCheckpoint:
         self._recorded_samples = self.checkpoint.settled_samples

@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.fuzz.conversation import Conversation
 from transcription.intake import OFFSET, Piece, ReliableIntake
-from transcription.session import Phase, StreamSession
+from transcription.session import StreamSession
 
 SHORT = settings(
     max_examples=40,
@@ -44,14 +44,6 @@ def ends_twice(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     return lambda session, *given: [*(actions := original(session, *given)), *actions[-2:]]
 
 
-def speaks_on(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    def events(session: StreamSession, given: Any) -> list[Any]:
-        session.phase = Phase.LIVE if session.phase is Phase.OVER else session.phase
-        return original(session, given)
-
-    return events
-
-
 def forgets_records(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     return lambda session, event: original(session, event)[1:]
 
@@ -60,7 +52,6 @@ def forgets_records(original: Callable[..., list[Any]]) -> Callable[..., list[An
     ("name", "spoil"),
     [
         ("_finish", ends_twice),
-        ("on_events", speaks_on),
         ("_on_final", forgets_records),
         ("_ended_if_whole", lambda _original: lambda _session: []),
     ],
