@@ -157,11 +157,12 @@ def test_under_four_times_the_load_partials_come_to_everybody_alike() -> None:
     assert_fair(Rig(FakeEngine(), max_batch=4).hear_all([talk()] * 16, frame_ms=400))
 
 
-def test_streams_that_are_served_in_the_order_of_their_arrival_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def first_streams_first(wishes: Sequence[Wish], max_batch: int, *_limits: object) -> list[Wish]:
-        return [wish for wish in wishes if wish.is_final == wishes[0].is_final][:max_batch]
+def test_streams_of_which_the_newest_wish_is_served_first_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def newest_first(wishes: Sequence[Wish], max_batch: int, *_limits: object) -> list[Wish]:
+        newest = sorted(wishes, key=lambda wish: wish.since_s, reverse=True)
+        return [wish for wish in newest if wish.is_final == newest[0].is_final][:max_batch]
 
-    monkeypatch.setattr("inference.loop.choose", first_streams_first)
+    monkeypatch.setattr("inference.loop.choose", newest_first)
 
     with pytest.raises(AssertionError):
         assert_fair(Rig(FakeEngine(), max_batch=4).hear_all([talk()] * 16, frame_ms=400))
