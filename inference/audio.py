@@ -9,6 +9,7 @@ from inference.messages import Encoding
 
 SAMPLE_RATE_HZ: Final = 16_000
 SAMPLES_PER_MS: Final = SAMPLE_RATE_HZ // 1000
+FULL_SCALE_16: Final = 32_768
 SAMPLE_BYTES: Final[dict[Encoding, int]] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
 
 

@@ -4,7 +4,6 @@ Two thresholds (hysteresis) keep a dip inside a word from ending it; a short cli
 that Silero VAD recommends. Source: snakers4/silero-vad `utils_vad.py` (VADIterator: threshold 0.5, -0.15), MIT.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -64,13 +63,12 @@ class Endpointer:
             self._near_frame = frame
         return self._while_speaking(frame, prob) if self.is_speaking else self._while_quiet(frame, prob)
 
-    def skip(self, are_near: Sequence[bool]) -> None:
-        """Take frames that hold no speech for sure; not while `is_busy`."""
+    def skip(self, num_frames: int, last_near: int | None) -> None:
+        """Take frames that hold no speech for sure; not while `is_busy`. `last_near`: the last of them that is near."""
         assert not self.is_busy
-        last_near = next((frame for frame in reversed(range(len(are_near))) if are_near[frame]), None)
         if last_near is not None:
-            self._near_frame = self.num_frames + last_near
-        self.num_frames += len(are_near)
+            self._near_frame = last_near
+        self.num_frames += num_frames
 
     def _while_quiet(self, frame: int, prob: float) -> Turn:
         if prob < (START_PROB if self._num_voiced == 0 else STAY_PROB):

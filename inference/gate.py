@@ -9,13 +9,14 @@ The gate knows levels only, no audio and no speech; while speech goes on it is n
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log10
 from typing import Final
 
 import numpy as np
 
+from inference.audio import FULL_SCALE_16
 from inference.endpointing import FRAME_MS, FRAME_SAMPLES
 
 NEAR_DB: Final = -50.0
@@ -43,15 +44,12 @@ def frame_powers(audio: np.ndarray) -> list[float]:
     """Mean square of each frame, 0 to 1.
 
     Args:
-        audio: float32 (num_frames * 512,), mono, 16 kHz, in [-1, 1].
+        audio: float32 (num_frames * 512,) in [-1, 1], or int16, whose powers are the same to the last bit; mono, 16 kHz.
     """
-    frames = audio.reshape(-1, FRAME_SAMPLES)
-    powers: list[float] = (np.einsum("ij,ij->i", frames, frames) / FRAME_SAMPLES).tolist()
+    frames = audio.astype(np.float32, copy=False).reshape(-1, FRAME_SAMPLES)
+    divisor = FRAME_SAMPLES * (FULL_SCALE_16**2 if audio.dtype == np.int16 else 1)
+    powers: list[float] = (np.einsum("ij,ij->i", frames, frames) / divisor).tolist()
     return powers
-
-
-def to_db(power: float) -> float:
-    return 10 * log10(power) if power > FAINTEST_POWER else FAINTEST_DB
 
 
 @dataclass(slots=True)
@@ -79,16 +77,25 @@ class EnergyGate:
     floor_db: float | None = None
     _near_power: float = field(init=False)
     _lowest_db: float = field(init=False)
-    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=SMOOTH_FRAMES))
+    _recent: list[float] = field(default_factory=list)
     _openings: deque[Opening] = field(default_factory=_first_opening)
 
     def __post_init__(self) -> None:
         self._near_power = 10 ** (self.near_db / 10)
         self._lowest_db = self.near_db - FLOOR_BELOW_NEAR_DB
 
-    def measure(self, powers: Iterable[float]) -> list[bool]:
-        """Take the powers of the next frames. Returns which of them are near."""
-        return [self._measure(power) for power in powers]
+    def measure(self, powers: Sequence[float]) -> list[int]:
+        """Take the powers of the next frames. Returns the numbers of those that are near."""
+        levels_db = self._levels_db(powers)
+        floors_db = self._floors_db(levels_db)
+        first, self.num_frames = self.num_frames, self.num_frames + len(powers)
+        if max(powers, default=0.0) < self._near_power:
+            return []
+        near = [place for place, power in enumerate(powers) if power >= self._near_power]
+        for place in near:
+            if levels_db[place] >= floors_db[place] + self.margin_db:
+                self._open(first + place)
+        return [first + place for place in near]
 
     @property
     def hush_power(self) -> float:
@@ -113,33 +120,32 @@ class EnergyGate:
             self._openings.popleft()
         return self._openings[0] if self._openings else None
 
-    def _measure(self, power: float) -> bool:
-        """Once for each 32 ms of every stream, the quiet ones above all: what it calls costs more than what it computes."""
-        recent = self._recent
-        recent.append(power)
-        level_db = to_db(sum(recent) / len(recent))
-        floor_db = self._follow(level_db)
-        is_near = power >= self._near_power
-        if is_near and level_db >= floor_db + self.margin_db:
-            self._open(self.num_frames)
-        self.num_frames += 1
-        return is_near
+    def _levels_db(self, powers: Sequence[float]) -> list[float]:
+        """What the floor is compared with, for each of the next frames. Once for each 32 ms of every stream, the quiet ones above
+        all: what would be called for a frame costs more than what is computed."""
+        recent = [*self._recent, *powers]
+        means = [sum(recent[:count]) / count for count in range(len(self._recent) + 1, min(SMOOTH_FRAMES, len(recent) + 1))]
+        means += [(first + second + third) / 3 for first, second, third in zip(recent, recent[1:], recent[2:], strict=False)]
+        self._recent = recent[1 - SMOOTH_FRAMES :]
+        return [10 * log10(mean) if mean > FAINTEST_POWER else FAINTEST_DB for mean in means]
 
-    def _follow(self, level_db: float) -> float:
-        """Move the floor, down fast and up slowly, and return it."""
-        floor_db = self.floor_db
-        if floor_db is None:
-            floor_db = level_db
-        elif level_db < floor_db:
-            floor_db += FALL * (level_db - floor_db)
-        elif level_db < floor_db + RISE_DB:
-            floor_db = level_db
-        else:
-            floor_db += RISE_DB
-        if floor_db < self._lowest_db:
-            floor_db = self._lowest_db
+    def _floors_db(self, levels_db: Sequence[float]) -> list[float]:
+        """Move the floor along the next frames, down fast and up slowly; where it is with each."""
+        floors_db, floor_db, lowest_db = [], self.floor_db, self._lowest_db
+        for level_db in levels_db:
+            if floor_db is None:
+                floor_db = level_db
+            elif level_db < floor_db:
+                floor_db += FALL * (level_db - floor_db)
+            elif level_db < floor_db + RISE_DB:
+                floor_db = level_db
+            else:
+                floor_db += RISE_DB
+            if floor_db < lowest_db:
+                floor_db = lowest_db
+            floors_db.append(floor_db)
         self.floor_db = floor_db
-        return floor_db
+        return floors_db
 
     def _open(self, frame: int) -> None:
         """Let everything around `frame` be heard."""

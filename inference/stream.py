@@ -84,7 +84,7 @@ class Stream:
     _num_resampled: int = field(init=False)
     _missing: deque[tuple[int, int]] = field(init=False, default_factory=deque)
     _measured: int = field(init=False)
-    _are_near: deque[bool] = field(init=False, default_factory=deque)
+    _near: deque[int] = field(init=False, default_factory=deque)
     _has_frame: bool = field(init=False, default=False)
     _seen: int = field(init=False)
     _open: Segment | None = field(init=False, default=None)
@@ -114,6 +114,10 @@ class Stream:
         frame_bytes = SAMPLE_BYTES[self.options.encoding] * self.options.num_channels
         assert len(payload) % frame_bytes == 0
         self._num_frames += len(payload) // frame_bytes
+        if self.buffer.has_16_bits:
+            self._num_resampled += len(payload) // frame_bytes
+            self._listen(np.frombuffer(payload, dtype="<i2"))
+            return
         audio = self._resample(decode_pcm(payload, self.options.encoding, self.options.num_channels))
         self._listen(audio if self._denoiser is None else self._denoiser.push(audio))
 
@@ -178,11 +182,12 @@ class Stream:
             self._listen(self._denoiser.catch_up())
 
     def _listen(self, audio: np.ndarray) -> None:
-        """Keep samples at 16 kHz, and show the gate the level of each frame that is whole now."""
+        """Keep samples at 16 kHz, float32 or, where the buffer has 16 bits, int16; and show the gate the level of each frame that
+        is whole now."""
         self.buffer.append(audio)
         end = self.buffer.end - (self.buffer.end - self._measured) % FRAME_SAMPLES
         if end > self._measured:
-            self._are_near.extend(self.gate.measure(frame_powers(self.buffer.read(self._measured, end))))
+            self._near.extend(self.gate.measure(frame_powers(self.buffer.peek(self._measured, end))))
             self._measured = end
             self._pass_gate()
 
@@ -201,7 +206,8 @@ class Stream:
 
     def judge(self, prob: float) -> None:
         """Take the speech probability of `next_frame`."""
-        turn = self.endpointer.push(prob, is_near=self._are_near.popleft())
+        frame = self.endpointer.num_frames
+        turn = self.endpointer.push(prob, is_near=self._last_near(frame + 1) == frame)
         self._seen += FRAME_SAMPLES
         if turn is Turn.BEGAN:
             self._begin(self._frame_start(self.endpointer.began))
@@ -236,10 +242,19 @@ class Stream:
             return
         num_skipped = min(num_frames, self.gate.num_skippable(self.endpointer.num_frames, is_last=self.is_settling))
         if num_skipped:
-            self.endpointer.skip([self._are_near.popleft() for _ in range(num_skipped)])
+            self.endpointer.skip(num_skipped, self._last_near(self.endpointer.num_frames + num_skipped))
             self._seen += num_skipped * FRAME_SAMPLES
             self._settle_silence()
         self._has_frame = num_frames > num_skipped and self.gate.is_open(self.endpointer.num_frames)
+        if self._hush_power():
+            self.buffer.pack(self._measured)
+
+    def _last_near(self, end: int) -> int | None:
+        """The last near frame before `end` that was not asked for yet."""
+        last = None
+        while self._near and self._near[0] < end:
+            last = self._near.popleft()
+        return last
 
     def _finalize(self, position: int) -> None:
         self._finish_speech(position)

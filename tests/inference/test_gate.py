@@ -1,13 +1,13 @@
 """The energy gate: which frames the voice activity network hears. Levels only, no audio."""
 
 from itertools import pairwise
-from math import inf
+from math import inf, log10
 
 import numpy as np
 import pytest
 
 from inference.endpointing import FRAME_MS, FRAME_SAMPLES
-from inference.gate import FIRST_FRAMES, HOLD_FRAMES, LOOKBACK_FRAMES, EnergyGate, frame_powers, to_db
+from inference.gate import FALL, FIRST_FRAMES, HOLD_FRAMES, LOOKBACK_FRAMES, RISE_DB, EnergyGate, frame_powers
 
 SECOND = 1_000 // FRAME_MS
 QUIET_DB, FAN_DB, SPEECH_DB = -70.0, -30.0, -20.0
@@ -48,7 +48,57 @@ def test_a_frame_has_the_power_of_its_samples() -> None:
     audio = np.concatenate([np.full(FRAME_SAMPLES, 0.5), np.zeros(FRAME_SAMPLES)]).astype(np.float32)
 
     assert frame_powers(audio) == [0.25, 0.0]
-    assert to_db(0.25) == pytest.approx(-6.02, abs=0.01)
+
+
+@pytest.mark.parametrize("loudest", [3, 300, 32_767])
+def test_samples_of_16_bits_have_the_powers_that_they_have_as_floats(loudest: int) -> None:
+    samples = np.random.default_rng(1).integers(-loudest - 1, loudest + 1, 31 * FRAME_SAMPLES, dtype=np.int16)
+
+    assert frame_powers(samples) == frame_powers(samples.astype(np.float32) / 32_768)
+
+
+class PlainGate:
+    """What a gate has to find, one frame after the other. `openings`: the frames that are loud."""
+
+    def __init__(self) -> None:
+        self.powers: list[float] = []
+        self.floor_db: float | None = None
+        self.near: list[int] = []
+        self.loud: list[int] = []
+
+    def measure(self, power: float) -> None:
+        self.powers.append(power)
+        recent = self.powers[-3:]
+        mean = sum(recent) / len(recent)
+        level_db = 10 * log10(mean) if mean > 1e-12 else -120.0
+        self.floor_db = max(-56.0, level_db if self.floor_db is None else self._moved(self.floor_db, level_db))
+        if power >= 10 ** (-50 / 10):
+            self.near.append(len(self.powers) - 1)
+            if level_db >= self.floor_db + 6.0:
+                self.loud.append(len(self.powers) - 1)
+
+    def _moved(self, floor_db: float, level_db: float) -> float:
+        if level_db < floor_db:
+            return floor_db + FALL * (level_db - floor_db)
+        return min(level_db, floor_db + RISE_DB)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 6, 31, 500])
+def test_a_gate_finds_in_a_piece_what_it_would_find_frame_by_frame(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = np.random.default_rng(piece).normal(-54.0, 8.0, 2_000) + np.repeat([0.0, 30.0, 0.0, -80.0, 3.0], 400)
+    powers = [power(level) for level in levels]
+    plain, gate, near, loud = PlainGate(), EnergyGate(), [], []
+    monkeypatch.setattr(EnergyGate, "_open", lambda _self, frame: loud.append(frame))
+
+    for start in range(0, len(powers), piece):
+        near += gate.measure(powers[start : start + piece])
+        for level in powers[start : start + piece]:
+            plain.measure(level)
+        assert gate.floor_db == plain.floor_db
+
+    assert near == plain.near
+    assert loud == plain.loud
+    assert 100 < len(loud) < len(near) < 1_500
 
 
 def test_the_first_two_seconds_are_heard_in_any_case() -> None:
