@@ -18,7 +18,8 @@ from inference.client.handle import StreamHandle
 from inference.errors import StepError
 from inference.messages import AnyStreamEvent, SpeechEnded, SpeechStarted, StreamOpened
 
-MAX_LOSSES: Final = 2
+MAX_LOSSES: Final = 4
+"""Whoever restarts a process by hand two or three times must not lose the one who speaks; each crash costs the others a pause."""
 RELAPSE_S: Final = 10.0
 """A process that lives so long with a stream has heard what the other one was lost with, for that is sent at once; and it
 takes half of that until one that hangs is given up."""
