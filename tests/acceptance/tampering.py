@@ -176,5 +176,5 @@ LOSSLESS: dict[str, Fault] = {
 LOSSY: dict[str, Fault] = {
     "a gap is not told": (HidesGaps, "no gap was told"),
     "a session with a gap is called complete": (HidesGaps, "called complete"),
-    "a word outside the gaps is lost": (SwallowsAudio, "the words are"),
+    "audio outside the gaps is lost": (SwallowsAudio, "ms were spoken"),
 }

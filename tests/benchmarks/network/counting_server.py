@@ -33,6 +33,7 @@ class Session:
     pieces: dict[int, bytes] = field(default_factory=dict)
     total: int | None = None
     num_lost: int = 0
+    gaps: list[tuple[int, int]] = field(default_factory=list)
     is_over: bool = False
     socket: ServerConnection | None = None
 
@@ -52,6 +53,7 @@ class Session:
         self.num_lost += to - start
         self.audio += bytes((to - start) * 2)
         self.take(to, b"")
+        self.gaps.append((start // 16, to // 16))
         return {"type": "gap", "from_ms": start // 16, "to_ms": to // 16, "reason": "lost"}
 
     @property
@@ -91,7 +93,7 @@ class CountingServer:
         if not found.is_over:
             return NOTHING_STORED
         status = "complete" if account.pop("complete") else "incomplete"
-        return Stored(status, (found.text,), **account)
+        return Stored(status, (found.text,), gaps=tuple(found.gaps), **account)
 
     async def answer(self, socket: ServerConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
