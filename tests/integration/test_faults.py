@@ -31,7 +31,7 @@ MALFORMED: list[tuple[str, list[str | bytes], str]] = [
     ("a server's message", ['{"type":"ready"}'], "unknown_message"),
     ("JSON that is too deep", ["[" * 40_000], "invalid_json"),
     ("a text that is too long", ["x" * 70_000], "message_too_long"),
-    ("an unsupported encoding", ['{"type":"start","encoding":"mp3"}'], "unsupported_encoding"),
+    ("an unsupported encoding", ['{"type":"start","encoding":"aiff"}'], "unsupported_encoding"),
     ("a rate that is too low", ['{"type":"start","sample_rate":10}'], "unsupported_sample_rate"),
     ("a rate that is a word", ['{"type":"start","sample_rate":"fast"}'], "unsupported_sample_rate"),
     ("a rate beyond all numbers", ['{"type":"start","sample_rate":1e999}'], "invalid_json"),
@@ -39,10 +39,11 @@ MALFORMED: list[tuple[str, list[str | bytes], str]] = [
     ("an option of the wrong type", ['{"type":"start","interim":"yes"}'], "invalid_option"),
     ("an unknown model", ['{"type":"start","model":"nobody"}'], "unknown_model"),
     ("an unknown language", ['{"type":"start","language":"xx"}'], "unsupported_language"),
-    ("a WAV file", [b"RIFF" + bytes(100)], "unsupported_encoding"),
+    ("a file in bare samples", ['{"type":"start","encoding":"mulaw"}', b"OggS" + bytes(100)], "unsupported_encoding"),
     ("a frame over 1 MiB", [bytes(1024 * 1024 + 2)], "frame_too_large"),
     ("audio that start contradicts", [bytes(320), '{"type":"start","sample_rate":8000}'], "start_after_audio"),
-    ("reliable mode", ['{"type":"start","reliable":true}'], "unsupported_option"),
+    ("a numbered file", ['{"type":"start","reliable":true,"encoding":"flac"}'], "unsupported_option"),
+    ("a frame without its number", ['{"type":"start","reliable":true}', b"1234567"], "invalid_frame"),
     ("only bad messages", [bytes(320), *['{"type":"nonsense"}'] * 30], "too_many_bad_messages"),
 ]
 
