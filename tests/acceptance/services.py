@@ -4,7 +4,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -51,15 +51,18 @@ class Service:
         processes = self._processes()
         self.child.kill()
         for process in processes:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
         wait_until(lambda: not self.child.is_running)
 
     def _processes(self) -> list[psutil.Process]:
         if self.child.pid is None:
             return []
-        leader = psutil.Process(self.child.pid)
-        return [leader, *leader.children(recursive=True)]  # the leader first: then nobody new is born
+        try:
+            leader = psutil.Process(self.child.pid)
+            return [leader, *leader.children(recursive=True)]  # the leader first: then nobody new is born
+        except psutil.NoSuchProcess:
+            return []
 
 
 @contextmanager

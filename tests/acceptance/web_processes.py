@@ -63,6 +63,7 @@ def another_web(
     finally:
         process.kill()
         process.wait()
+        stack.processes.pop(name, None)  # those that are left should all be running
 
 
 class Visitor:
