@@ -1,9 +1,10 @@
 """Which frames of a stream are worth showing to the voice activity network: an energy gate over an adaptive noise floor.
 
 Quiet and steady noise are left out and cost nothing but their level. A frame is loud when it could begin speech (it is near
-enough to the microphone) and stands out from the noise of the last seconds; around it the network hears everything, from two
-seconds before to half a second after, so that it knows the quiet that the speech stands out from. To know what comes after it, a
-frame in the quiet waits for two seconds; nobody waits for it: the moment something is loud, all that waited is judged.
+enough to the microphone) and stands out from the noise of the last seconds, or comes in the first two seconds; around it the
+network hears everything, from two seconds before to half a second after, so that it knows the quiet that the speech stands out
+from. To know what comes after it, a frame in the quiet waits for two seconds; nobody waits for it: the moment something is loud,
+all that waited is judged.
 
 The gate knows levels only, no audio and no speech; while speech goes on it is not asked. See docs/decisions/0007.
 """
@@ -31,7 +32,7 @@ LOOKBACK_FRAMES: Final = 2_000 // FRAME_MS
 """With one second the network, woken up, judged some beginnings half a second too early."""
 HOLD_FRAMES: Final = 500 // FRAME_MS
 FIRST_FRAMES: Final = 2_000 // FRAME_MS
-"""Heard in any case: a stream may begin in the middle of a word, and the floor is not known yet."""
+"""What is near in them is loud: a stream may begin in the middle of a word, and the floor is not known yet."""
 RISE_DB: Final = 3.0 * FRAME_MS / 1000
 """How much the floor rises in a frame at most: 3 dB a second. Any gap between words brings it down again."""
 FALL: Final = 0.25
@@ -60,10 +61,6 @@ class Opening:
     end: int
 
 
-def _first_opening() -> deque[Opening]:
-    return deque([Opening(0, FIRST_FRAMES)])
-
-
 @dataclass(slots=True)
 class EnergyGate:
     """Counts frames from 0, as the endpointer does; `num_frames`: how many were measured. `floor_db`: None before the first.
@@ -78,7 +75,7 @@ class EnergyGate:
     _near_power: float = field(init=False)
     _lowest_db: float = field(init=False)
     _recent: list[float] = field(default_factory=list)
-    _openings: deque[Opening] = field(default_factory=_first_opening)
+    _openings: deque[Opening] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._near_power = 10 ** (self.near_db / 10)
@@ -93,7 +90,7 @@ class EnergyGate:
             return []
         near = [place for place, power in enumerate(powers) if power >= self._near_power]
         for place in near:
-            if levels_db[place] >= floors_db[place] + self.margin_db:
+            if first + place < FIRST_FRAMES or levels_db[place] >= floors_db[place] + self.margin_db:
                 self._open(first + place)
         return [first + place for place in near]
 
@@ -102,12 +99,18 @@ class EnergyGate:
         """Mean square below which a frame that comes now would surely open nothing; 0 while the network listens."""
         if self.floor_db is None or self._openings:
             return 0.0
+        if self.num_frames < FIRST_FRAMES:
+            return self._near_power
         return float(10 ** (max(self.near_db, self.floor_db + self.margin_db) / 10))
 
     def is_open(self, frame: int) -> bool:
         """Whether the network has to judge `frame`; nobody asks for an earlier one afterwards."""
+        return self.num_open(frame) > 0
+
+    def num_open(self, frame: int) -> int:
+        """How many frames, from `frame` on, the network has to judge one after the other."""
         opening = self._next_opening(frame)
-        return opening is not None and opening.first <= frame
+        return opening.end - frame if opening is not None and opening.first <= frame else 0
 
     def num_skippable(self, frame: int, *, is_last: bool) -> int:
         """How many frames, from `frame` on, the network need never hear. `is_last`: nobody will wait for more frames."""

@@ -45,8 +45,12 @@ logger = logging.getLogger(__name__)
 Deliver = Callable[[int, list[AnyStreamEvent]], None]
 MAX_VAD_ROUNDS = 32
 """Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
-MAX_QUIET_ROUNDS = 80
-"""The same for a stream in the quiet: all that waited at the gate, so that no batch comes between it and the beginning."""
+MAX_RUN_FRAMES = 80
+"""The same for a stream in the quiet, which are judged in one call: all that waited at the gate."""
+MIN_RUN_FRAMES = 4
+"""With fewer frames of one stream a batch of a few streams is as fast."""
+MAX_RUNS_S = 0.05
+"""What such streams may take together before the next batch runs: hundreds may begin, or be startled, at once."""
 MAX_BATCH_S = 0.25
 """What a batch may take: a final that comes meanwhile waits for it, and 1.5 s is all that a final has."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -253,12 +257,10 @@ class RecognitionLoop:
             self._forget(key)
 
     def judge(self) -> None:
-        """Voice activity for all streams together, one frame of each a round."""
-        streams = [client.stream for client in self._active.values()]
-        for number in range(MAX_QUIET_ROUNDS):
+        """Voice activity for all streams together, one frame of each a round; what has waited in the quiet goes before."""
+        streams = self._judge_runs([client.stream for client in self._active.values()])
+        for _ in range(MAX_VAD_ROUNDS):
             streams = [stream for stream in streams if stream.has_frame() and not stream.is_done]
-            if number >= MAX_VAD_ROUNDS:
-                streams = [stream for stream in streams if not stream.endpointer.is_busy]
             if not streams:
                 break
             self._judge(streams)
@@ -266,6 +268,26 @@ class RecognitionLoop:
             if client.stream.is_settling:
                 with _sparing_others(client.stream):
                     client.stream.settle()
+
+    def _judge_runs(self, streams: Sequence[Stream]) -> list[Stream]:
+        """Many frames of a stream in one call, where they have waited at the gate, so that no batch comes between them and the
+        beginning that they may hold. Returns the streams whose turn is not put off to the next pass."""
+        until_s = self._clock() + MAX_RUNS_S
+        ready = []
+        for stream in streams:
+            num_frames = min(stream.num_frames_due, MAX_RUN_FRAMES) if _has_waited(stream) else 0
+            if num_frames >= MIN_RUN_FRAMES:
+                if self._clock() >= until_s:
+                    continue
+                self._judge_run(stream, num_frames)
+            ready.append(stream)
+        return ready
+
+    def _judge_run(self, stream: Stream, num_frames: int) -> None:
+        with _sparing_others(stream):
+            for prob in self.detector.run_probabilities(stream.next_frames(num_frames), stream.vad):
+                stream.judge(prob)
+                stream.settle()
 
     def _judge(self, streams: Sequence[Stream]) -> None:
         """One frame of each."""
@@ -373,6 +395,11 @@ class RecognitionLoop:
         for client in self._active.values():
             if not client.stream.is_done and client.stream.behind_ms >= LAG_MS:
                 client.stream.report()
+
+
+def _has_waited(stream: Stream) -> bool:
+    """Whether frames of the quiet are to be judged."""
+    return stream.has_frame() and not stream.is_done and not stream.endpointer.is_busy
 
 
 def _give_up(stream: Stream, err: InferenceError) -> None:

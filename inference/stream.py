@@ -197,11 +197,25 @@ class Stream:
         """Whether a whole frame has to be judged now: before the next finalize, or at all."""
         return self._has_frame
 
+    @property
+    def num_frames_due(self) -> int:
+        """How many frames will be judged one after the other, whatever is made of them."""
+        return min(self._num_frames_here(), self.gate.num_open(self.endpointer.num_frames))
+
     def next_frame(self) -> np.ndarray:
         """The next frame to be judged and the 64 samples before it, float32 (576,); zeros before the stream's beginning."""
+        return self._heard_until(self._seen + FRAME_SAMPLES)
+
+    def next_frames(self, num_frames: int) -> np.ndarray:
+        """The same for the next frames, float32 (num_frames, 576); a view."""
+        heard = self._heard_until(self._seen + num_frames * FRAME_SAMPLES)
+        return np.lib.stride_tricks.sliding_window_view(heard, CONTEXT_SAMPLES + FRAME_SAMPLES)[::FRAME_SAMPLES]
+
+    def _heard_until(self, end: int) -> np.ndarray:
+        """What was not judged yet, with the 64 samples before it."""
         start = max(self._seen - CONTEXT_SAMPLES, self.buffer.first)
-        heard = self.buffer.read(start, self._seen + FRAME_SAMPLES)
-        num_missing = CONTEXT_SAMPLES + FRAME_SAMPLES - len(heard)
+        heard = self.buffer.read(start, end)
+        num_missing = CONTEXT_SAMPLES + end - self._seen - len(heard)
         return np.pad(heard, (num_missing, 0)) if num_missing else heard
 
     def judge(self, prob: float) -> None:
@@ -235,8 +249,7 @@ class Stream:
 
     def _pass_gate(self) -> None:
         """Pass over the frames that the network need not hear, and see whether one is left for it."""
-        limit = self._finalize_at[0] if self._finalize_at else self.buffer.end
-        num_frames = (limit - self._seen) // FRAME_SAMPLES
+        num_frames = self._num_frames_here()
         if self.endpointer.is_busy:
             self._has_frame = num_frames > 0
             return
@@ -248,6 +261,11 @@ class Stream:
         self._has_frame = num_frames > num_skipped and self.gate.is_open(self.endpointer.num_frames)
         if self._hush_power():
             self.buffer.pack(self._measured)
+
+    def _num_frames_here(self) -> int:
+        """Whole frames that were not judged yet, before the next finalize."""
+        limit = self._finalize_at[0] if self._finalize_at else self.buffer.end
+        return (limit - self._seen) // FRAME_SAMPLES
 
     def _last_near(self, end: int) -> int | None:
         """The last near frame before `end` that was not asked for yet."""

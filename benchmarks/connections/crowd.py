@@ -117,7 +117,9 @@ class QuietSocket(asyncio.Protocol):
         return end if len(rest) >= end else None
 
     def _take(self, frame: bytes) -> None:
-        if frame[0] == PONG:
+        if frame[0] == PING:
+            self.transport.write(client_frame(PONG, frame[2:]))
+        elif frame[0] == PONG:
             self._pings_ms.append((time.monotonic() - struct.unpack("!d", frame[2:])[0]) * 1000)
         elif frame[0] == TEXT:
             kind = frame.partition(b'"type":"')[2].partition(b'"')[0].decode()

@@ -43,7 +43,8 @@ OnEvents = Callable[[list[AnyStreamEvent]], None]
 class Outlet(Protocol):
     """What carries a stream's requests."""
 
-    def put(self, request: AnyRequest) -> None: ...
+    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+        """`can_wait`: nobody waits for it; it still comes before what is put later."""
 
     def forget(self, handle: "StreamHandle") -> None: ...
 
@@ -106,7 +107,7 @@ class StreamHandle:
         if self._hush.is_quiet(payload):
             self._hush.hold(payload)
             if self._hush.is_full:
-                self._release()
+                self._send(self._hush.release(), can_wait=True)
             return
         self._stop_holding()
         self._send(payload)
@@ -207,8 +208,9 @@ class StreamHandle:
     def _opening(self) -> OpenStream:
         return OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on)
 
-    def _send(self, payload: bytes) -> None:
-        self._repeatable(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes)
+    def _send(self, payload: bytes, *, can_wait: bool = False) -> None:
+        request = AudioChunk(stream=self.number, payload=payload)
+        self._repeatable(request, len(payload) // self.frame_bytes, can_wait=can_wait)
 
     def _release(self) -> None:
         """Send what was held back."""
@@ -236,12 +238,14 @@ class StreamHandle:
             silence_samples = self.checkpoint.silence_samples + num_samples
             self.checkpoint = structs.replace(self.checkpoint, silence_samples=silence_samples)
 
-    def _repeatable(self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0) -> None:
+    def _repeatable(
+        self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0, *, can_wait: bool = False
+    ) -> None:
         first, self.num_frames = self.num_frames, self.num_frames + num_frames
         if self.is_over:
             return
         self._unsettled.append(_Sent(request, first, self.num_frames))
-        self.client.put(request)
+        self.client.put(request, can_wait=can_wait)
 
     def _frame_of(self, sample: int) -> int:
         """The stream's own frame at a position at 16 kHz."""

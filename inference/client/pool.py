@@ -76,11 +76,11 @@ class InferenceClient:
 
     # For handles
 
-    def put(self, request: AnyRequest) -> None:
-        """Send `request` in the next tick; a stream that waits for its replay is not told twice."""
+    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+        """Send `request`, soon or, if it `can_wait`, with others; a stream that waits for its replay is not told twice."""
         link = self._places.get(request.stream)
         if link is not None:
-            link.put(request)
+            link.put(request, can_wait=can_wait)
 
     def forget(self, handle: StreamHandle) -> None:
         self._handles.pop(handle.number, None)

@@ -31,6 +31,8 @@ from inference.messages import (
 logger = logging.getLogger(__name__)
 
 TICK_S: Final = 0.01
+QUIET_TICK_S: Final = 0.1
+"""For what nobody waits for: thousands of quiet streams shall wake the inference process ten times a second, not a hundred."""
 FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 2.0
 WATCH_EVERY_S: Final = 1.0
@@ -109,11 +111,18 @@ class WorkerLink:
         for request in requests:
             self.put(request)
 
-    def put(self, request: AnyRequest) -> None:
-        """Queue `request` for the next tick."""
+    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+        """Queue `request` for the next tick; if it `can_wait`, for the next one that something else needs."""
         self._outbox.append(request)
-        if self._flush is None:
-            self._flush = self._loop.call_later(TICK_S, self._send)
+        self._send_within(QUIET_TICK_S if can_wait else TICK_S)
+
+    def _send_within(self, seconds: float) -> None:
+        due_s = self._loop.time() + seconds
+        if self._flush is not None:
+            if self._flush.when() <= due_s:
+                return
+            self._flush.cancel()
+        self._flush = self._loop.call_at(due_s, self._send)
 
     def forget(self, stream: int) -> None:
         """The stream is not here any more."""
@@ -141,7 +150,7 @@ class WorkerLink:
             self._writer.write(local.pack(encoder.encode(self._next_frame())))
             self._num_stalled_watches = 0
         if self._outbox:
-            self._flush = self._loop.call_later(TICK_S, self._send)
+            self._send_within(TICK_S)
 
     def _next_frame(self) -> list[AnyRequest]:
         """The oldest requests, up to the one with which their audio fills a frame."""

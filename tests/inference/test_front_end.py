@@ -176,6 +176,7 @@ def test_a_quiet_stream_keeps_little_audio() -> None:
 
 def test_a_frame_comes_with_the_samples_before_it_also_after_skipped_ones() -> None:
     audio = np.arange(400 * FRAME_SAMPLES, dtype=np.float32) * 1e-7
+    audio[:FRAME_SAMPLES] += 0.1
     audio[390 * FRAME_SAMPLES :] += 0.1
     stream = a_stream()
     stream.push(audio.tobytes())

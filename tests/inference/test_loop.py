@@ -1,5 +1,6 @@
 """The recognition loop, its steps run by hand: no thread, no socket, the scripted engine."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.audio import to_samples
+from inference.audio import SAMPLE_RATE_HZ, to_samples
 from inference.engines.base import Hypothesis, Window
 from inference.engines.fake import FakeEngine, FakeState, Faults
+from inference.gate import LOOKBACK_FRAMES
 from inference.loop import RecognitionLoop, can_serve
 from inference.messages import (
     AnyStreamEvent,
@@ -422,6 +424,46 @@ def test_a_stream_far_behind_does_not_hold_up_the_others(bench: Bench) -> None:
         bench.turn()
 
     assert bench.text(2) == "bravo charlie"
+
+
+SECOND_OF_QUIET = bytes(2 * SAMPLE_RATE_HZ)
+
+
+def test_the_quiet_before_a_beginning_is_judged_in_one_call(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    judge = LevelVad.run_probabilities
+    monkeypatch.setattr(
+        LevelVad, "run_probabilities", lambda vad, frames, state: calls.append(len(frames)) or judge(vad, frames, state)
+    )
+    bench.open(1)
+    bench.hear(1, 3 * SECOND_OF_QUIET + say("alpha bravo"))
+    bench.end(1)
+
+    bench.run_dry()
+
+    assert calls[0] >= LOOKBACK_FRAMES
+    assert bench.text(1) == "alpha bravo"
+
+
+def test_hundreds_that_are_startled_at_once_hold_nobody_up(bench: Bench) -> None:
+    """The clock goes on by 30 ms at each look, so that two of them fill the time that all may take in a pass."""
+    bench.loop._clock = itertools.count(0.0, 0.03).__next__
+    for stream in range(6):
+        bench.open(stream)
+        bench.hear(stream, 3 * SECOND_OF_QUIET + say("alpha"))
+    bench.loop.take(wait=False)
+
+    waiting = []
+    for _ in range(3):
+        bench.loop.judge()
+        waiting.append(sum(client.stream.has_frame() for client in bench.loop.clients.values()))
+
+    assert waiting == [5, 4, 3]
+    bench.run_dry()
+    for stream in range(6):
+        bench.end(stream)
+    bench.run_dry()
+    assert [bench.text(stream) for stream in range(6)] == ["alpha"] * 6
 
 
 def test_words_stand_where_they_were_said(bench: Bench) -> None:

@@ -40,7 +40,7 @@ class Wire:
         if not self.is_cut:
             self.handle.take(events)
 
-    def put(self, request: AnyRequest) -> None:
+    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
         self.outbox.append(request)
 
     def forget(self, _handle: StreamHandle) -> None:

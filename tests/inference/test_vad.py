@@ -52,6 +52,16 @@ def test_a_batch_says_what_each_stream_alone_says(vad: SileroVad) -> None:
     np.testing.assert_allclose(together, [judged_alone(vad, audio) for audio in audios], atol=1e-4)
 
 
+def test_a_run_of_frames_in_one_call_says_what_frame_by_frame_would(vad: SileroVad) -> None:
+    audio = clips()[1].audio
+    frames, state = np.stack(list(frames_of(audio))), VadState()
+
+    found = [*vad.run_probabilities(frames[:40], state), *vad.run_probabilities(frames[40:], state)]
+
+    np.testing.assert_allclose(found, judged_alone(vad, audio), atol=1e-5)
+    assert not np.allclose(vad.run_probabilities(frames[40:], VadState()), found[40:], atol=1e-2), "the state matters"
+
+
 def test_the_comparison_would_show_a_shared_state(vad: SileroVad) -> None:
     """The check above can fail: here two streams share one state."""
     first, second = clips()[1].audio, clips()[2].audio

@@ -81,7 +81,7 @@ class Process:
     def open(self, _stream: int, requests: list[AnyRequest]) -> None:
         self.outbox += requests
 
-    def put(self, request: AnyRequest) -> None:
+    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
         self.outbox.append(request)
 
     def forget(self, stream: int) -> None:

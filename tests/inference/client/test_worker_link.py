@@ -179,6 +179,27 @@ async def test_events_of_one_frame_are_handed_on_in_order(script: Script, link: 
     assert [type(event) for event in script.events] == [StreamOpened, StreamDone]
 
 
+async def test_what_can_wait_goes_with_the_next_that_cannot_and_before_it(script: Script, link: WorkerLink) -> None:
+    link.put(EndStream(stream=1), can_wait=True)
+    assert link._flush is not None
+    waits_until_s = link._flush.when()
+    link.put(EndStream(stream=2))
+    link.put(EndStream(stream=3), can_wait=True)
+
+    assert link._flush.when() < waits_until_s
+    async with asyncio.timeout(PATIENCE_S):
+        await script.was_told.wait()
+    assert (script.num_frames, [request.stream for request in script.requests]) == (1, [1, 2, 3])
+
+
+async def test_what_can_wait_goes_by_itself_when_nothing_else_comes(script: Script, link: WorkerLink) -> None:
+    link.put(EndStream(stream=1), can_wait=True)
+
+    async with asyncio.timeout(PATIENCE_S):
+        await script.was_told.wait()
+    assert [request.stream for request in script.requests] == [1]
+
+
 CHUNK = bytes(64 * 1024)
 NUM_CHUNKS = 200
 
