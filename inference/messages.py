@@ -4,7 +4,7 @@ One link frame is a list of these messages, in order: the requests of all stream
 events of one inference pass. Sockets and framing belong to `inference.link`.
 
 Stream identifiers are chosen by the web process and are unique on one link connection. All times are milliseconds since
-the stream's first sample.
+the stream's first sample. Requests about models belong to the link and not to a stream; they have no number of one.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,8 @@ Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 
 LAG_MS: Final = 3_000
 """A stream that is so far behind is told of again and again."""
+NO_STREAM: Final = -1
+"""In requests that are about no stream."""
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
@@ -83,14 +85,25 @@ class AudioGap(Request, frozen=True, tag="gap", kw_only=True):
     num_frames: int
 
 
+class QuietPassed(Request, frozen=True, tag="quiet", kw_only=True):
+    """Audio in which nobody spoke, and which does not come: time goes on, and so does the account, as silence.
+
+    num_frames: samples per channel, at the stream's own rate. floor_db: the noise floor after them.
+    """
+
+    num_frames: int
+    floor_db: float
+
+
 class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
-    """From the next segment on."""
+    """From the next segment on. `model`: one that is loaded; ModelChanged says from where on it counts."""
 
     languages: tuple[str, ...] | UnsetType = UNSET
     hotwords: tuple[str, ...] | UnsetType = UNSET
     endpoint_ms: int | UnsetType = UNSET
     max_segment_ms: int | UnsetType = UNSET
     interim: bool | UnsetType = UNSET
+    model: str | UnsetType = UNSET
 
     def applied_to(self, options: StreamOptions) -> StreamOptions:
         """`options` with what is given here."""
@@ -110,14 +123,72 @@ class CancelStream(Request, frozen=True, tag="cancel", kw_only=True):
     """Forget the stream at once; no event follows."""
 
 
+class ModelSpec(Struct, frozen=True, kw_only=True):
+    """What an inference process needs to load a model.
+
+    name: as clients see it. source: empty: the built-in model of that name (or of that name without its ending `-` and
+    precision); an absolute path; or the name of another built-in model. precision: as HARK_PRECISION.
+    """
+
+    name: str
+    source: str = ""
+    precision: str = "auto"
+
+
+class Canary(Struct, frozen=True, kw_only=True):
+    """What a model must hear rightly, and fast enough, before anybody is given to it.
+
+    payload: PCM, 16-bit, mono, 16 kHz, at most 30 s. text: what is said in it; case and punctuation do not count. max_wer: share
+    of words that may be wrong. max_rtf: seconds of computing for a second of audio; 0: no limit.
+    """
+
+    payload: bytes
+    text: str
+    language: str
+    max_wer: float = 0.2
+    max_rtf: float = 0.0
+
+
+class LoadModel(Request, frozen=True, tag="load_model", kw_only=True):
+    """Load a model beside those that run; ModelProgress follows, then ModelLoaded or ModelFailed, to this link alone.
+
+    max_memory_bytes: what it may need; 0: as much as is free.
+    """
+
+    stream: int = NO_STREAM
+    spec: ModelSpec
+    canary: Canary | None = None
+    max_memory_bytes: int = 0
+
+
+class UnloadModel(Request, frozen=True, tag="unload_model", kw_only=True):
+    """Give a model no new streams, wait until its own are over, and take its memory back; ModelUnloaded or ModelFailed follows.
+
+    drain_s: after so long the streams that are left go on with the `successor`, each from its next segment on. Without one they
+    go on with another model that knows their languages.
+    """
+
+    stream: int = NO_STREAM
+    model: str
+    drain_s: float = 0.0
+    successor: str = ""
+
+
 class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model that is loaded and warm. `languages` empty: any. `precision`: what it computes with, if that is a question."""
+    """A model that is loaded and warm. `languages` empty: any. `precision`: what it computes with, if that is a question.
+
+    memory_bytes: what the process grew by when it was loaded; 0: not known. is_draining: it takes no new streams and will be
+    unloaded. replaces: models that are not there any more whose streams it takes.
+    """
 
     name: str
     engine: str
     languages: tuple[str, ...]
     multilingual: bool
     precision: str = ""
+    memory_bytes: int = 0
+    is_draining: bool = False
+    replaces: tuple[str, ...] = ()
 
     def can_serve(self, languages: Iterable[str]) -> bool:
         """Whether it can hear all of `languages`; none given means that it must detect the language."""
@@ -157,6 +228,53 @@ class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
     is_overloaded: bool = False
 
 
+Stage = Literal["checking", "loading", "warming", "canary", "draining", "unloading"]
+
+
+class ModelEvent(Event, frozen=True, kw_only=True):
+    """About a model that this link asked to be loaded or unloaded."""
+
+    model: str
+
+
+class ModelProgress(ModelEvent, frozen=True, tag="model_progress", kw_only=True):
+    """A stage has begun. `detail`: a sentence, or nothing."""
+
+    stage: Stage
+    detail: str = ""
+
+
+class ModelLoaded(ModelEvent, frozen=True, tag="model_loaded", kw_only=True):
+    """Streams can be opened with it. It may have been there before: then load_ms is 0.
+
+    memory_bytes: what the process grew by. canary_wer, canary_rtf: what was measured, where there was a canary.
+    """
+
+    info: ModelInfo
+    load_ms: int
+    memory_bytes: int
+    canary_wer: float | None = None
+    canary_rtf: float | None = None
+
+
+class ModelFailed(ModelEvent, frozen=True, tag="model_failed", kw_only=True):
+    """It was not loaded, or not unloaded, and nothing has changed. `message` is safe to show."""
+
+    stage: Stage
+    code: str
+    message: str
+
+
+class ModelUnloaded(ModelEvent, frozen=True, tag="model_unloaded", kw_only=True):
+    """It is gone. Memory of the process: what is resident, or on a GPU what is taken there. num_moved: streams that went on with
+    another model, num_failed: streams for which there was none."""
+
+    memory_bytes_before: int
+    memory_bytes_after: int
+    num_moved: int = 0
+    num_failed: int = 0
+
+
 class StreamEvent(Event, frozen=True, kw_only=True):
     stream: int
 
@@ -183,6 +301,13 @@ def failure(stream: int, err: InferenceError) -> StreamFailed:
     return StreamFailed(
         stream=stream, code=err.code, message=err.message, retryable=err.is_retryable, retry_after_s=err.retry_after_s
     )
+
+
+class ModelChanged(StreamEvent, frozen=True, tag="model_changed", kw_only=True):
+    """Comes before the first event of `from_segment`, with which another model began."""
+
+    model: str
+    from_segment: int
 
 
 class SpeechStarted(StreamEvent, frozen=True, tag="speech_started", kw_only=True):
@@ -238,14 +363,16 @@ class TranscriptFinal(StreamEvent, frozen=True, tag="final", kw_only=True):
 class StreamProgress(StreamEvent, frozen=True, tag="progress", kw_only=True):
     """Follows a final in the same link frame, comes now and then in silence, and every two seconds while recognition lags.
 
-    behind_ms: audio not yet looked at. hush_power: mean square, 0 to 1, below which audio that comes next begins no speech,
-    so that it may come late and in large pieces; 0: all is to come at once. quiet_samples: so much after the checkpoint is
-    quiet too, though not settled; it need not be repeated if this process is lost, but is silence then.
+    behind_ms: audio not yet looked at. floor_db: the noise floor, where nobody speaks and nothing is loud, so that what is not
+    loud need not come; None: all is to come at once. measured_samples: how far into the stream that is known, in whole frames.
+    quiet_samples: so much after the checkpoint is quiet too, though not settled; it need not be repeated if this process is lost,
+    but is silence then.
     """
 
     checkpoint: Checkpoint
     behind_ms: int
-    hush_power: float = 0.0
+    floor_db: float | None = None
+    measured_samples: int = 0
     quiet_samples: int = 0
 
 
@@ -255,11 +382,22 @@ class StreamDone(StreamEvent, frozen=True, tag="done", kw_only=True):
     checkpoint: Checkpoint
 
 
-AnyRequest = OpenStream | AudioChunk | AudioGap | ConfigureStream | FinalizeStream | EndStream | CancelStream
+AnyStreamRequest = OpenStream | AudioChunk | AudioGap | QuietPassed | ConfigureStream | FinalizeStream | EndStream | CancelStream
+AnyModelRequest = LoadModel | UnloadModel
+AnyRequest = AnyStreamRequest | AnyModelRequest
 AnyStreamEvent = (
-    StreamOpened | StreamFailed | SpeechStarted | SpeechEnded | TranscriptUpdated | TranscriptFinal | StreamProgress | StreamDone
+    StreamOpened
+    | StreamFailed
+    | ModelChanged
+    | SpeechStarted
+    | SpeechEnded
+    | TranscriptUpdated
+    | TranscriptFinal
+    | StreamProgress
+    | StreamDone
 )
-AnyEvent = WorkerStatus | WorkerLoad | AnyStreamEvent
+AnyModelEvent = ModelProgress | ModelLoaded | ModelFailed | ModelUnloaded
+AnyEvent = WorkerStatus | WorkerLoad | AnyModelEvent | AnyStreamEvent
 
 request_decoder = msgspec.msgpack.Decoder(list[AnyRequest])
 event_decoder = msgspec.msgpack.Decoder(list[AnyEvent])
