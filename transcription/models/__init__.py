@@ -1,0 +1,37 @@
+"""The tables. What was said, and who may listen, is in `transcripts`; which model serves whom is in `serving`."""
+
+from transcription.models.serving import (
+    GENERAL,
+    ASRModel,
+    ModelRoute,
+    ModelSchedule,
+    ModelSwap,
+    RouteOverride,
+)
+from transcription.models.transcripts import (
+    ApiKey,
+    ApiKeyQuerySet,
+    ResumePoint,
+    Segment,
+    Session,
+    SessionQuerySet,
+    SocketLease,
+    StreamTicket,
+)
+
+__all__ = [
+    "GENERAL",
+    "ASRModel",
+    "ApiKey",
+    "ApiKeyQuerySet",
+    "ModelRoute",
+    "ModelSchedule",
+    "ModelSwap",
+    "ResumePoint",
+    "RouteOverride",
+    "Segment",
+    "Session",
+    "SessionQuerySet",
+    "SocketLease",
+    "StreamTicket",
+]
