@@ -26,6 +26,7 @@ class Scope(StrEnum):
     """What an API key may be used for. People who sign in may do all of it."""
 
     STREAM = "stream"
+    CHOOSE_MODEL = "models:choose"
     READ = "transcripts:read"
     DELETE = "transcripts:delete"
 

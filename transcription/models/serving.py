@@ -67,7 +67,7 @@ class ModelRoute(models.Model):
 
     `fallback` is a lighter model for what is said while texts are more than `fallback_above_ms` late, until they are less than
     `fallback_below_ms` late again. `fallback_since` says since when it serves; null: it does not. `previous_model` is what a
-    roll-back returns to.
+    roll-back returns to, `usual_model` what serves when no window and no override holds; null: whatever serves now.
     """
 
     scenario = models.CharField(_("scenario"), max_length=64, default=GENERAL, validators=[SCENARIO_NAME])
@@ -75,6 +75,15 @@ class ModelRoute(models.Model):
     model = models.ForeignKey(ASRModel, models.PROTECT, related_name="routes", verbose_name=_("model"))
     previous_model = models.ForeignKey(
         ASRModel, models.SET_NULL, null=True, blank=True, editable=False, related_name="+", verbose_name=_("model before")
+    )
+    usual_model = models.ForeignKey(
+        ASRModel,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="usual_routes",
+        verbose_name=_("model outside of schedules"),
     )
     fallback = models.ForeignKey(
         ASRModel, models.PROTECT, null=True, blank=True, related_name="fallback_routes", verbose_name=_("lighter model")

@@ -83,6 +83,7 @@ class ApiKey(models.Model):
 
     SCOPES = (
         (Scope.STREAM.value, _("stream")),
+        (Scope.CHOOSE_MODEL.value, _("choose the model")),
         (Scope.READ.value, _("read transcripts")),
         (Scope.DELETE.value, _("delete transcripts")),
     )
