@@ -53,9 +53,14 @@ class Hypothesis:
 
 
 class Engine(Protocol[StateT]):
-    """Called in this order: load, warm_up, then open_stream, step and finish as streams come and go, close at the end."""
+    """Called in this order: load, warm_up, then open_stream, step and finish as streams come and go, close at the end;
+    num_parameters before load, where somebody asks.
+    """
 
     info: ModelInfo
+
+    def num_parameters(self) -> int:
+        """How many numbers the weights are, before they are loaded: from the heads of their files. Raises WeightsError."""
 
     def load(self) -> None:
         """Read the weights. Raises WeightsError with a sentence that says what to do."""

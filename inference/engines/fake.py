@@ -92,6 +92,9 @@ class FakeEngine:
     info: ModelInfo = ModelInfo(name="fake", engine="fake", languages=("en", "de"), multilingual=True)
     is_loaded: bool = False
 
+    def num_parameters(self) -> int:
+        return 0
+
     def load(self) -> None:
         self.is_loaded = True
 

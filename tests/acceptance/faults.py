@@ -22,6 +22,9 @@ class Faulty:
         self.engine = engine
         self.info = engine.info
 
+    def num_parameters(self) -> int:
+        return self.engine.num_parameters()
+
     def load(self) -> None:
         self.engine.load()
 

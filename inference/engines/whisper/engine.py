@@ -97,6 +97,9 @@ class WhisperEngine:
             precision=arithmetic.name,
         )
 
+    def num_parameters(self) -> int:
+        return self.files.num_parameters()
+
     @torch.inference_mode()
     def load(self) -> None:
         torch.set_num_threads(1)  # more threads fight over shared cores: docs/decisions/0003-one-thread.md

@@ -7,9 +7,11 @@ Source of the layout: CTranslate2 4.x `python/ctranslate2/specs/model_spec.py` (
 """
 
 import json
+import math
 import mmap
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +69,21 @@ def read_variables(content: bytes | mmap.mmap, name: str) -> dict[str, Tensor]:
     Raises:
         WeightsError: truncated, of a newer version, or not a Whisper model.
     """
-    try:
+    with _complaining(name):
         return _read_all(_Reader(content, name))
-    except (ValueError, KeyError) as err:  # text that is no text, sizes that contradict each other, an alias of nothing
+
+
+@contextmanager
+def _complaining(name: str) -> Iterator[None]:
+    """Text that is no text, sizes that contradict each other, an alias of nothing."""
+    try:
+        yield
+    except (ValueError, KeyError) as err:
         raise WeightsError(f"{name} is no model file or is damaged ({err}). Copy the file anew.") from err
 
 
-def _read_all(reader: _Reader) -> dict[str, Tensor]:
+def _num_variables(reader: _Reader) -> int:
+    """Reads up to the first variable."""
     version = reader.number("I")
     if version > SUPPORTED_VERSION:
         raise WeightsError(f"{reader.name} has layout version {version}; this server reads up to {SUPPORTED_VERSION}.")
@@ -81,7 +91,11 @@ def _read_all(reader: _Reader) -> dict[str, Tensor]:
     if architecture != "WhisperSpec":
         raise WeightsError(f"{reader.name} holds a {architecture} model; expected WhisperSpec.")
     reader.number("I")
-    variables = dict(_read_one(reader) for _ in range(reader.number("I")))
+    return reader.number("I")
+
+
+def _read_all(reader: _Reader) -> dict[str, Tensor]:
+    variables = dict(_read_one(reader) for _ in range(_num_variables(reader)))
     for _ in range(reader.number("I")):
         alias, target = reader.string(), reader.string()
         variables[alias] = variables[target]
@@ -89,14 +103,39 @@ def _read_all(reader: _Reader) -> dict[str, Tensor]:
 
 
 def _read_one(reader: _Reader) -> tuple[str, Tensor]:
+    stored = _find_one(reader)
+    array = np.frombuffer(stored.content, dtype=DTYPES[stored.code][0]).reshape(stored.shape)
+    return stored.name, torch.from_numpy(array.copy()).view(DTYPES[stored.code][1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A variable as it lies in the file, not copied yet. `code`: a key of DTYPES."""
+
+    name: str
+    shape: list[int]
+    code: int
+    content: memoryview
+
+
+def _find_one(reader: _Reader) -> _Stored:
     name = reader.string()
     shape = [reader.number("I") for _ in range(reader.number("B"))]
     code = reader.number("B")
     if code not in DTYPES:
         raise WeightsError(f"{reader.name}: {name} has type code {code}; this server reads {sorted(DTYPES)}.")
-    content = reader.take(reader.number("I"))
-    array = np.frombuffer(content, dtype=DTYPES[code][0]).reshape(shape)
-    return name, torch.from_numpy(array.copy()).view(DTYPES[code][1])
+    return _Stored(name, shape, code, reader.take(reader.number("I")))
+
+
+def num_numbers(content: bytes | mmap.mmap, name: str) -> int:
+    """How many numbers all variables of a model file are together, scales and counts included; nothing is copied.
+
+    Raises:
+        WeightsError: truncated, of a newer version, or not a Whisper model.
+    """
+    with _complaining(name):
+        reader = _Reader(content, name)
+        return sum(math.prod(_find_one(reader).shape) for _ in range(_num_variables(reader)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +169,9 @@ class CTranslate2Files:
                 f"{self.folder / 'config.json'} is not of a Whisper model ({err}). Convert the model anew."
             ) from err
         return Vocabulary(self._tokenizer(), rules)
+
+    def num_parameters(self) -> int:
+        return num_numbers(self.content(), self.name)
 
     def load(self) -> Weights:
         variables = read_variables(self.content(), self.name)

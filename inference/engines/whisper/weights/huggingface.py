@@ -5,7 +5,9 @@ Large models come in shards that model.safetensors.index.json lists. Nothing is 
 Source of the names: huggingface/transformers `models/whisper/modeling_whisper.py`, Apache-2.0.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,10 @@ class HuggingFaceFiles:
             raise WeightsError(f"The configuration in {self.folder} cannot be used ({err}). Copy the folder anew.") from err
         return Vocabulary(self._tokenizer(), rules)
 
+    def num_parameters(self) -> int:
+        self._config()  # says what is wrong with a folder of something else
+        return sum(sum(_sizes(path)) for path in self._shards())
+
     def load(self) -> Weights:
         config = self._config()
         tensors = dict(self._tensors())
@@ -113,11 +119,8 @@ class HuggingFaceFiles:
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for path in self._shards():
-            try:
-                with safe_open(path, framework="pt") as shard:
-                    yield from ((name, shard.get_tensor(name)) for name in shard.keys())  # noqa: SIM118  # no mapping
-            except (SafetensorError, OSError) as err:
-                raise WeightsError(f"{path} is no safetensors file, or not complete ({err}). Copy it anew.") from err
+            with _opened(path) as shard:
+                yield from ((name, shard.get_tensor(name)) for name in shard.keys())  # noqa: SIM118  # no mapping
 
     def _shards(self) -> list[Path]:
         if (self.folder / SINGLE).is_file():
@@ -126,6 +129,22 @@ class HuggingFaceFiles:
             return [self.folder / name for name in sorted(set(read_json(self.folder / INDEX)["weight_map"].values()))]
         except (KeyError, AttributeError, TypeError) as err:
             raise WeightsError(f"{self.folder / INDEX} lists no shards. Copy it anew.") from err
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, of which only the head is read."""
+    try:
+        with safe_open(path, framework="pt") as shard:
+            yield shard
+    except (SafetensorError, OSError) as err:
+        raise WeightsError(f"{path} is no safetensors file, or not complete ({err}). Copy it anew.") from err
+
+
+def _sizes(path: Path) -> list[int]:
+    """How many numbers each tensor of the file has."""
+    with _opened(path) as shard:
+        return [math.prod(shard.get_slice(name).get_shape()) for name in shard.keys()]  # noqa: SIM118  # no mapping
 
 
 def _fitting(heads: list[list[int]], size: DecoderSize) -> list[list[int]] | None:

@@ -44,6 +44,9 @@ class ModelFiles(Protocol):
     def vocabulary(self) -> Vocabulary:
         """Tokens, languages and alignment heads. Raises WeightsError with a sentence that says what to do."""
 
+    def num_parameters(self) -> int:
+        """From the head of the file; the parameters are not read. Raises WeightsError where there is no such head."""
+
     def load(self) -> Weights:
         """Read the parameters. Raises WeightsError with a sentence that says what to do."""
 

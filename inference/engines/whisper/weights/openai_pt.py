@@ -47,6 +47,9 @@ class OpenAIFile:
         size = DecoderSize(dims["n_text_layer"], dims["n_text_head"], dims["n_vocab"])
         return Vocabulary(standard_tokenizer(size.num_tokens), standard_rules(size, self.path.stem))
 
+    def num_parameters(self) -> int:
+        return sum(tensor.numel() for tensor in self._read()[1].values())
+
     def load(self) -> Weights:
         dims, state = self._read()
         if dims["n_audio_head"] != dims["n_text_head"]:
