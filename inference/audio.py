@@ -47,6 +47,11 @@ def first_frame_at(sample: int, rate_hz: int) -> int:
     return -(-sample * rate_hz // SAMPLE_RATE_HZ)
 
 
+def first_sample_at(frame: int, rate_hz: int) -> int:
+    """The first sample at 16 kHz that does not lie before `frame` of a stream that has `rate_hz`."""
+    return -(-frame * SAMPLE_RATE_HZ // rate_hz)
+
+
 def num_samples_of(num_frames: int, rate_hz: int) -> int:
     """What `num_frames` at `rate_hz` are at 16 kHz: as many as the resampler makes of them."""
     return (2 * num_frames * SAMPLE_RATE_HZ + rate_hz) // (2 * rate_hz)

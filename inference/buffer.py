@@ -132,6 +132,13 @@ class AudioBuffer:
         if self.first - self._origin >= SLACK_SAMPLES:
             self._move(0)
 
+    def skip_to(self, first: int, end: int) -> None:
+        """Nothing that came is needed any more; [first, end) is silence, and what comes next lies behind it."""
+        self.first = self._origin = first
+        self.end = end
+        self._memory = np.zeros(end - first, dtype=self._memory.dtype)
+        self._packed.clear()
+
     def pack(self, end: int) -> None:
         """Keep what lies before `end` in less memory, where that can be had; it is not likely to be read soon."""
         if not self.has_16_bits or end - self._needed < PACK_SAMPLES:

@@ -41,14 +41,15 @@ FAINTEST_POWER: Final = 1e-12
 FAINTEST_DB: Final = -120.0
 
 
-def frame_powers(audio: np.ndarray) -> list[float]:
+def frame_powers(audio: np.ndarray, frame_samples: int = FRAME_SAMPLES) -> list[float]:
     """Mean square of each frame, 0 to 1.
 
     Args:
-        audio: float32 (num_frames * 512,) in [-1, 1], or int16, whose powers are the same to the last bit; mono, 16 kHz.
+        audio: float32 (num_frames * frame_samples,) in [-1, 1], or int16, whose powers are the same to the last bit; mono.
+        frame_samples: in 32 ms; 16 kHz unless said otherwise.
     """
-    frames = audio.astype(np.float32, copy=False).reshape(-1, FRAME_SAMPLES)
-    divisor = FRAME_SAMPLES * (FULL_SCALE_16**2 if audio.dtype == np.int16 else 1)
+    frames = audio.astype(np.float32, copy=False).reshape(-1, frame_samples)
+    divisor = frame_samples * (FULL_SCALE_16**2 if audio.dtype == np.int16 else 1)
     powers: list[float] = (np.einsum("ij,ij->i", frames, frames) / divisor).tolist()
     return powers
 
@@ -95,13 +96,15 @@ class EnergyGate:
         return [first + place for place in near]
 
     @property
-    def hush_power(self) -> float:
-        """Mean square below which a frame that comes now would surely open nothing; 0 while the network listens."""
-        if self.floor_db is None or self._openings:
-            return 0.0
-        if self.num_frames < FIRST_FRAMES:
-            return self._near_power
-        return float(10 ** (max(self.near_db, self.floor_db + self.margin_db) / 10))
+    def is_shut(self) -> bool:
+        """Whether nothing is to be heard, as far as was measured and asked for."""
+        return not self._openings
+
+    def pass_over(self, num_frames: int, floor_db: float) -> None:
+        """Frames that another gate has measured, which was shut all the time; its floor."""
+        self.num_frames += num_frames
+        self.floor_db = floor_db
+        self._recent = []
 
     def is_open(self, frame: int) -> bool:
         """Whether the network has to judge `frame`; nobody asks for an earlier one afterwards."""

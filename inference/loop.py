@@ -31,6 +31,7 @@ from inference.messages import (
     FinalizeStream,
     ModelInfo,
     OpenStream,
+    QuietPassed,
     StreamOpened,
     StreamOptions,
     TimedWord,
@@ -190,6 +191,8 @@ class RecognitionLoop:
                 client.stream.push(request.payload)
             case AudioGap():
                 client.stream.push_gap(request.num_frames)
+            case QuietPassed():
+                client.stream.pass_over(request.num_frames, request.floor_db)
             case ConfigureStream():
                 self._configure(client, request)
             case FinalizeStream():

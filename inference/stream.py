@@ -12,7 +12,17 @@ import numpy as np
 from msgspec import structs
 
 from inference import denoise
-from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Resampler, decode_pcm, first_frame_at, num_samples_of, to_ms, to_samples
+from inference.audio import (
+    SAMPLE_BYTES,
+    SAMPLE_RATE_HZ,
+    Resampler,
+    decode_pcm,
+    first_frame_at,
+    first_sample_at,
+    num_samples_of,
+    to_ms,
+    to_samples,
+)
 from inference.buffer import AudioBuffer, quietest
 from inference.denoise import Denoiser
 from inference.endpointing import FRAME_SAMPLES, Endpointer, Turn
@@ -132,6 +142,29 @@ class Stream:
         self._catch_up()
         for start in range(0, num_frames, rate_hz):
             self._listen(self._resample(np.zeros(min(rate_hz, num_frames - start), dtype=np.float32)))
+
+    def pass_over(self, num_frames: int, floor_db: float) -> None:
+        """Quiet that does not come. In the quiet the stream only moves on; if it has heard something all the same, silence
+        stands for what does not come."""
+        rate_hz = self.options.sample_rate_hz
+        self._num_frames += num_frames
+        if not self._is_quiet:
+            for start in range(0, num_frames, rate_hz):
+                self._listen(self._resample(np.zeros(min(rate_hz, num_frames - start), dtype=np.float32)))
+            return
+        end = first_sample_at(self._num_frames, rate_hz)
+        num_passed = (end - self._measured) // FRAME_SAMPLES
+        self.endpointer.skip((self._measured - self._seen) // FRAME_SAMPLES + num_passed, None)
+        self.gate.pass_over(num_passed, floor_db)
+        self._near.clear()
+        self._measured += num_passed * FRAME_SAMPLES
+        self._seen = self._measured
+        self._has_frame = False
+        self.buffer.skip_to(self._seen, end)
+        self._count(end, is_speech=False)
+        self._resampler = Resampler(rate_hz)
+        self._num_resampled = end
+        self._reported = self.checkpoint
 
     @property
     def _has_16_bits(self) -> bool:
@@ -259,7 +292,7 @@ class Stream:
             self._seen += num_skipped * FRAME_SAMPLES
             self._settle_silence()
         self._has_frame = num_frames > num_skipped and self.gate.is_open(self.endpointer.num_frames)
-        if self._hush_power():
+        if self._is_quiet:
             self.buffer.pack(self._measured)
 
     def _num_frames_here(self) -> int:
@@ -379,22 +412,25 @@ class Stream:
     def report(self) -> None:
         """Tell how far the stream is settled."""
         self._reported = self.checkpoint
-        hush_power = self._hush_power()
+        is_quiet = self._is_quiet
         quiet = self._measured - PRE_SPEECH_SAMPLES - self.checkpoint.settled_samples
         self.events.append(
             StreamProgress(
                 stream=self.stream_id,
                 checkpoint=self.checkpoint,
                 behind_ms=self.behind_ms,
-                hush_power=hush_power,
-                quiet_samples=max(0, quiet) if hush_power else 0,
+                floor_db=self.gate.floor_db if is_quiet else None,
+                measured_samples=self._measured,
+                quiet_samples=max(0, quiet) if is_quiet else 0,
             )
         )
 
-    def _hush_power(self) -> float:
-        """0 unless nobody speaks, nothing waits, and the gate is shut."""
-        is_quiet = self._open is None and not self._closed and not self.endpointer.is_busy and not self.is_settling
-        return self.gate.hush_power if is_quiet and self._denoiser is None else 0.0
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nobody speaks, nothing waits, and the gate is shut."""
+        if self._open is not None or self._closed or self.endpointer.is_busy or self.is_settling or self._denoiser is not None:
+            return False
+        return self.gate.is_shut and self.gate.floor_db is not None
 
     @property
     def behind_ms(self) -> int:

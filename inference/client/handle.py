@@ -8,11 +8,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import structs
 
-from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, first_frame_at
+from inference.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, first_frame_at, first_sample_at
 from inference.client.hush import Hush
 from inference.errors import InferenceError, LinkLostError
 from inference.messages import (
@@ -27,6 +27,7 @@ from inference.messages import (
     EndStream,
     FinalizeStream,
     OpenStream,
+    QuietPassed,
     SpeechStarted,
     StreamDone,
     StreamFailed,
@@ -36,6 +37,9 @@ from inference.messages import (
     TranscriptFinal,
     failure,
 )
+
+TELL_EVERY_S: Final = 2
+"""How much quiet passes until the owner is told that it is settled."""
 
 OnEvents = Callable[[list[AnyStreamEvent]], None]
 
@@ -104,32 +108,33 @@ class StreamHandle:
 
     def send_audio(self, payload: bytes) -> None:
         """`payload`: whole frames in the stream's encoding."""
-        if self._hush.is_quiet(payload):
-            self._hush.hold(payload)
-            if self._hush.is_full:
-                self._send(self._hush.release(), can_wait=True)
-            return
-        self._stop_holding()
+        if self._hush.is_on:
+            if self._hush.is_quiet(payload):
+                self._hush.hold(payload)
+                if self._hush.num_passed >= self.options.sample_rate_hz * TELL_EVERY_S:
+                    self._tell_passed()
+                return
+            self._stop_holding()
         self._send(payload)
 
     def send_gap(self, num_frames: int) -> None:
         """`num_frames` at the stream's rate are missing for good; what is sent next comes after them."""
-        self._release()
+        self._stop_holding()
         self._repeatable(AudioGap(stream=self.number, num_frames=num_frames), num_frames)
 
     def configure(self, change: ConfigureStream) -> None:
         """From the next segment on; and at once where the stream has to be opened again."""
-        self._release()
+        self._stop_holding()
         self.options = change.applied_to(self.options)
         self.client.put(change)
 
     def finalize(self) -> None:
-        self._release()
+        self._stop_holding()
         self._repeatable(FinalizeStream(stream=self.number))
 
     def end(self) -> None:
         if not self._is_ending:
-            self._release()
+            self._stop_holding()
             self._is_ending = True
             self.client.put(EndStream(stream=self.number))
 
@@ -150,6 +155,8 @@ class StreamHandle:
     def take(self, events: list[AnyStreamEvent]) -> None:
         """Events of one link frame."""
         self.forgive()
+        if not (events := [event for event in events if not self._is_stale(event)]):
+            return
         for event in events:
             match event:
                 case StreamOpened():
@@ -171,6 +178,10 @@ class StreamHandle:
             self._finish()
         self.on_events(events)
 
+    def _is_stale(self, event: AnyStreamEvent) -> bool:
+        """Whether it was said before the inference process knew of the quiet that has passed."""
+        return isinstance(event, StreamProgress) and event.checkpoint.settled_samples < self.checkpoint.settled_samples
+
     def fail(self, err: InferenceError) -> None:
         self.client.put(CancelStream(stream=self.number))  # whoever was too slow must not keep it for ever
         self.take([failure(self.number, err)])
@@ -183,7 +194,7 @@ class StreamHandle:
 
     def replay(self) -> list[AnyRequest]:
         """What a fresh inference process must be told to go on with this stream."""
-        self._hush.power = 0.0
+        self._take_back()
         self._count_forgotten()
         first = self._frame_of(self.checkpoint.settled_samples)
         requests: list[AnyRequest] = [self._opening()]
@@ -208,44 +219,77 @@ class StreamHandle:
     def _opening(self) -> OpenStream:
         return OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on)
 
-    def _send(self, payload: bytes, *, can_wait: bool = False) -> None:
-        request = AudioChunk(stream=self.number, payload=payload)
-        self._repeatable(request, len(payload) // self.frame_bytes, can_wait=can_wait)
-
-    def _release(self) -> None:
-        """Send what was held back."""
-        if self._hush.num_bytes:
-            self._send(self._hush.release())
+    def _send(self, payload: bytes) -> None:
+        self._repeatable(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes)
 
     def _stop_holding(self) -> None:
-        self._hush.power = 0.0
-        self._release()
+        """Send what is held back; what follows goes at once."""
+        for request in self._take_back():
+            self.client.put(request)
+
+    def _take_back(self) -> list[AnyRequest]:
+        """What is to be sent of what was held back; it counts as sent."""
+        requests: list[AnyRequest] = []
+        if self._hush.num_passed:
+            requests.append(self._settle_passed())
+        if self._hush.num_held:
+            payload = self._hush.release()
+            requests.append(self._note(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes))
+        self._hush.stop()
+        return requests
 
     def _quieten(self, progress: StreamProgress) -> None:
         """Hold quiet audio back from now on, or no more; forget that which would be silence in any case."""
-        self._hush.power = progress.hush_power
-        if not progress.hush_power:
-            self._release()
+        if progress.floor_db is None:
+            self._stop_holding()
         first = self._frame_of(progress.checkpoint.settled_samples + progress.quiet_samples)
         while self._unsettled and isinstance(self._unsettled[0].request, AudioChunk) and self._unsettled[0].end_frame <= first:
             self._forgotten_frame = self._unsettled.popleft().end_frame
+        if progress.floor_db is not None and not self._hush.is_on:
+            self._begin_holding(self._frame_of(progress.measured_samples), progress.floor_db)
+
+    def _begin_holding(self, first: int, floor_db: float) -> None:
+        """The inference process has heard what lies before `first`. What it has not heard yet must be quiet too."""
+        unheard = [sent for sent in self._unsettled if sent.end_frame > first]
+        payloads = [request.payload for sent in unheard if isinstance(request := self._from(sent, first), AudioChunk)]
+        if len(payloads) == len(unheard):
+            self._hush.begin(floor_db)
+            if self._hush.is_on and not all(self._hush.is_quiet(payload) for payload in payloads):
+                self._hush.stop()
+
+    def _tell_passed(self) -> None:
+        self.client.put(self._settle_passed(), can_wait=True)
+        self.on_events([StreamProgress(stream=self.number, checkpoint=self.checkpoint, behind_ms=0)])
+
+    def _settle_passed(self) -> QuietPassed:
+        """What has passed is settled, as silence."""
+        num_passed, self._hush.num_passed = self._hush.num_passed, 0
+        floor_db = self._hush.floor_db
+        assert floor_db is not None
+        self.num_frames += num_passed
+        self._settle(self._with_silence_until(self.num_frames))
+        return QuietPassed(stream=self.number, num_frames=num_passed, floor_db=floor_db)
+
+    def _with_silence_until(self, frame: int) -> Checkpoint:
+        """The checkpoint moved on to `frame`."""
+        num_samples = max(0, first_sample_at(frame, self.options.sample_rate_hz) - self.checkpoint.settled_samples)
+        return structs.replace(self.checkpoint, silence_samples=self.checkpoint.silence_samples + num_samples)
 
     def _count_forgotten(self) -> None:
         """What was forgotten and is not settled cannot be repeated: a fresh process begins after it."""
-        first_sample = -(-self._forgotten_frame * SAMPLE_RATE_HZ // self.options.sample_rate_hz)
-        num_samples = first_sample - self.checkpoint.settled_samples
-        if num_samples > 0:
-            silence_samples = self.checkpoint.silence_samples + num_samples
-            self.checkpoint = structs.replace(self.checkpoint, silence_samples=silence_samples)
+        self.checkpoint = self._with_silence_until(self._forgotten_frame)
 
-    def _repeatable(
-        self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0, *, can_wait: bool = False
-    ) -> None:
+    def _repeatable(self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int = 0) -> None:
+        self._note(request, num_frames)
+        if not self.is_over:
+            self.client.put(request)
+
+    def _note(self, request: AudioChunk | AudioGap | FinalizeStream, num_frames: int) -> AudioChunk | AudioGap | FinalizeStream:
+        """Keep `request` until it is settled."""
         first, self.num_frames = self.num_frames, self.num_frames + num_frames
-        if self.is_over:
-            return
-        self._unsettled.append(_Sent(request, first, self.num_frames))
-        self.client.put(request, can_wait=can_wait)
+        if not self.is_over:
+            self._unsettled.append(_Sent(request, first, self.num_frames))
+        return request
 
     def _frame_of(self, sample: int) -> int:
         """The stream's own frame at a position at 16 kHz."""
@@ -278,7 +322,7 @@ class StreamHandle:
         self.is_over = True
         self.forgive()
         self._unsettled.clear()
-        self._hush.power = 0.0
+        self._hush.stop()
         self._hush.release()
         self._room.set()
         self.client.forget(self)

@@ -1,62 +1,84 @@
-"""Audio of the quiet that is held back, so that it travels in a few large pieces: pure, no link and no clock.
+"""Audio of the quiet that stays here: pure, no link and no clock.
 
-Whether a stream is in the quiet, and what level is quiet there, the inference process says; this only compares. A mistake
-would cost no sound, only time: what is held back goes before the next louder piece, and a second of it goes at once.
+When the inference process has said that a stream is in the quiet, it hears nothing more of it until something is loud: the
+same gate that would keep it from the voice activity network (`inference.gate`) is asked here. The last two seconds are kept,
+for they are to be heard before what is loud; what is older has passed, as silence.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from inference.audio import SAMPLE_BYTES
+from inference.endpointing import FRAME_MS
+from inference.gate import FIRST_FRAMES, LOOKBACK_FRAMES, EnergyGate, frame_powers
 from inference.messages import StreamOptions
 
-MAX_HELD_MS: Final = 1_000
-MAX_PIECE_MS: Final = 250
-"""The level of a longer piece says too little about its parts."""
-FULL_SCALE: Final = 32_768.0
-MARGIN: Final = 0.5
-"""Of the power that inference calls quiet: a piece is a few of its frames long, and one may be louder than their mean."""
+KEPT_MS: Final = LOOKBACK_FRAMES * FRAME_MS
+NO_SAMPLES: Final = np.zeros(0, dtype=np.int16)
 
 
 @dataclass(slots=True)
 class Hush:
-    """`power`: mean square, 0 to 1, below which a frame is quiet; 0: nothing is held back.
+    """`num_passed`: frames, in the stream's own rate, that were kept for a while, have passed, and are not told of yet.
 
-    Only 16-bit samples of one channel are looked at.
+    Only 16-bit samples of one channel are held back.
     """
 
     options: StreamOptions
-    power: float = 0.0
-    num_bytes: int = 0
-    _held: list[bytes] = field(default_factory=list)
+    num_passed: int = 0
+    _gate: EnergyGate | None = None
+    _rest: np.ndarray = field(default_factory=lambda: NO_SAMPLES)
+    _held: deque[bytes] = field(default_factory=deque)
+    _num_bytes: int = 0
 
     @property
-    def is_full(self) -> bool:
-        return self.num_bytes >= self._bytes_of(MAX_HELD_MS)
+    def is_on(self) -> bool:
+        return self._gate is not None
+
+    @property
+    def num_held(self) -> int:
+        """Frames that are kept."""
+        return self._num_bytes // SAMPLE_BYTES["pcm_s16le"]
+
+    @property
+    def floor_db(self) -> float | None:
+        """The noise floor by now."""
+        return None if self._gate is None else self._gate.floor_db
+
+    def begin(self, floor_db: float) -> None:
+        """Whole frames of 32 ms have been heard so far, and were quiet; the noise floor is where it is said to be."""
+        if self.options.encoding == "pcm_s16le" and self.options.num_channels == 1:
+            self._gate = EnergyGate(num_frames=FIRST_FRAMES, floor_db=floor_db)
+            self._rest = NO_SAMPLES
+
+    def stop(self) -> None:
+        self._gate = None
+
+    def is_quiet(self, payload: bytes) -> bool:
+        """Whether nothing in it, nor in what came since `begin`, is loud."""
+        assert self._gate is not None
+        samples = np.concatenate((self._rest, np.frombuffer(payload, dtype="<i2")))
+        frame_samples = self.options.sample_rate_hz * FRAME_MS // 1000
+        end = len(samples) - len(samples) % frame_samples
+        self._rest = samples[end:].copy()
+        self._gate.measure(frame_powers(samples[:end], frame_samples))
+        return self._gate.is_shut
 
     def hold(self, payload: bytes) -> None:
         self._held.append(payload)
-        self.num_bytes += len(payload)
+        self._num_bytes += len(payload)
+        kept_bytes = self.options.sample_rate_hz * KEPT_MS // 1000 * SAMPLE_BYTES["pcm_s16le"]
+        while self._num_bytes - len(self._held[0]) >= kept_bytes:
+            passed = self._held.popleft()
+            self._num_bytes -= len(passed)
+            self.num_passed += len(passed) // SAMPLE_BYTES["pcm_s16le"]
 
     def release(self) -> bytes:
-        """What was held back, in order."""
-        held, self._held, self.num_bytes = self._held, [], 0
-        return b"".join(held)
-
-    def is_quiet(self, payload: bytes) -> bool:
-        """Whether it may be held back."""
-        options = self.options
-        if (
-            not self.power
-            or options.encoding != "pcm_s16le"
-            or options.num_channels != 1
-            or not 0 < len(payload) <= self._bytes_of(MAX_PIECE_MS)
-        ):
-            return False
-        audio = np.frombuffer(payload, dtype="<i2").astype(np.float32)
-        return float(np.dot(audio, audio)) < self.power * MARGIN * FULL_SCALE**2 * len(audio)
-
-    def _bytes_of(self, duration_ms: int) -> int:
-        return self.options.sample_rate_hz * duration_ms // 1000 * SAMPLE_BYTES[self.options.encoding]
+        """What is kept, in order."""
+        held = b"".join(self._held)
+        self._held.clear()
+        self._num_bytes = 0
+        return held

@@ -79,7 +79,7 @@ Step = tuple[str, Any]
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("say"), st.sampled_from(VOCABULARY)),
-        st.tuples(st.just("pause"), st.sampled_from([0.1, 0.7, 2.0])),
+        st.tuples(st.just("pause"), st.sampled_from([0.1, 0.7, 2.0, 7.0])),
         st.tuples(st.just("gap"), st.integers(1, 40_000)),
         st.tuples(st.just("turn"), st.integers(1, 4)),
         st.tuples(st.just("finalize"), st.none()),

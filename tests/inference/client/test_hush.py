@@ -1,4 +1,4 @@
-"""Quiet audio is held back and forgotten early: it comes later, in fewer pieces, and nothing else changes."""
+"""Quiet audio stays here while nothing is loud, and passes: it costs nobody anything, and nothing else changes."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from inference.audio import to_samples
-from inference.client.hush import Hush
+from inference.client.handle import TELL_EVERY_S
+from inference.client.hush import KEPT_MS, Hush
 from inference.messages import (
     AudioChunk,
     Checkpoint,
     ConfigureStream,
     EndStream,
     FinalizeStream,
+    QuietPassed,
     SpeechStarted,
     StreamDone,
     StreamOptions,
@@ -24,48 +26,85 @@ from tests.inference.test_replay import Wire
 from tests.inference.worker import say
 
 PIECE_BYTES = 6_400
+PIECE_FRAMES = PIECE_BYTES // 2
+PIECES_KEPT = -(-KEPT_MS // 200)
+PIECES_TOLD = TELL_EVERY_S * 5
 QUIET = b"\x01\x00\xff\xff" * (PIECE_BYTES // 4)
 LOUD = b"\x00\x20\x00\xe0" * (PIECE_BYTES // 4)
-HUSH = 1e-5
+FLOOR_DB = -56.0
 
 
 def hushed(**options: object) -> Wire:
     """A stream of which the inference process has said that it is in the quiet. What it is told gathers in `outbox`."""
     wire = Wire()
     wire.handle.options = wire.handle._hush.options = StreamOptions(**options)  # type: ignore[arg-type]
-    wire.handle.take([progress(HUSH)])
+    wire.handle.take([progress()])
     wire.outbox.clear()
     return wire
 
 
-def progress(hush_power: float, settled: int = 0, quiet: int = 0) -> StreamProgress:
+def progress(floor_db: float | None = FLOOR_DB, *, settled: int = 0, measured: int = 0, quiet: int = 0) -> StreamProgress:
     checkpoint = Checkpoint(silence_samples=settled)
-    return StreamProgress(stream=0, checkpoint=checkpoint, behind_ms=0, hush_power=hush_power, quiet_samples=quiet)
+    return StreamProgress(
+        stream=0, checkpoint=checkpoint, behind_ms=0, floor_db=floor_db, measured_samples=measured, quiet_samples=quiet
+    )
 
 
 def pieces(wire: Wire) -> list[bytes]:
     return [request.payload for request in wire.outbox if isinstance(request, AudioChunk)]
 
 
-def test_five_quiet_pieces_travel_as_one() -> None:
+def num_passed(wire: Wire) -> list[int]:
+    return [request.num_frames for request in wire.outbox if isinstance(request, QuietPassed)]
+
+
+def test_what_is_quiet_stays_here() -> None:
     wire = hushed()
 
-    for _ in range(4):
+    for _ in range(PIECES_KEPT):
         wire.handle.send_audio(QUIET)
-    assert pieces(wire) == []
-    wire.handle.send_audio(QUIET)
 
-    assert pieces(wire) == [5 * QUIET]
+    assert wire.outbox == []
 
 
-def test_a_louder_piece_goes_at_once_and_takes_along_what_was_held_back() -> None:
+def test_two_seconds_are_kept_and_the_rest_passes_as_silence() -> None:
     wire = hushed()
+    wire.events.clear()
 
-    wire.handle.send_audio(QUIET)
+    for _ in range(PIECES_KEPT + 2 * PIECES_TOLD):
+        wire.handle.send_audio(QUIET)
+
+    assert num_passed(wire) == [PIECES_TOLD * PIECE_FRAMES] * 2
+    assert pieces(wire) == []
+    told = [event.checkpoint for event in wire.events if isinstance(event, StreamProgress)]
+    assert told == [Checkpoint(silence_samples=times * PIECES_TOLD * PIECE_FRAMES) for times in (1, 2)]
+
+
+def test_what_is_loud_goes_at_once_behind_the_two_seconds_before_it() -> None:
+    wire = hushed()
+    for _ in range(PIECES_KEPT + 3):
+        wire.handle.send_audio(QUIET)
+
     wire.handle.send_audio(LOUD)
     wire.handle.send_audio(QUIET)
 
-    assert pieces(wire) == [QUIET, LOUD, QUIET], "after something loud nothing is held back until inference says so again"
+    assert [type(request) for request in wire.outbox] == [QuietPassed, AudioChunk, AudioChunk, AudioChunk]
+    assert num_passed(wire) == [3 * PIECE_FRAMES]
+    assert pieces(wire) == [PIECES_KEPT * QUIET, LOUD, QUIET], "after something loud all goes until inference says otherwise"
+
+
+def test_what_is_loud_only_across_two_pieces_is_loud() -> None:
+    """The last frame of the first piece is not whole; half of what makes it loud comes with the second."""
+    half = (np.tile([1, -1], 50) * 331).astype("<i2").tobytes()
+    silence = bytes(PIECE_BYTES - len(half))
+    quiet, loud = hushed(), hushed()
+
+    for piece in (silence + half, bytes(PIECE_BYTES)):
+        quiet.handle.send_audio(piece)
+    for piece in (silence + half, half + silence):
+        loud.handle.send_audio(piece)
+
+    assert (len(pieces(quiet)), len(pieces(loud))) == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +115,7 @@ def test_a_louder_piece_goes_at_once_and_takes_along_what_was_held_back() -> Non
         pytest.param(lambda handle: handle.send_gap(5), id="gap"),
         pytest.param(lambda handle: handle.configure(ConfigureStream(stream=0, endpoint_ms=300)), id="configure"),
         pytest.param(lambda handle: handle.take([SpeechStarted(stream=0, at_ms=0)]), id="speech"),
-        pytest.param(lambda handle: handle.take([progress(0.0)]), id="no more hush"),
+        pytest.param(lambda handle: handle.take([progress(None)]), id="no more hush"),
     ],
 )
 def test_nothing_overtakes_what_is_held_back(command: object) -> None:
@@ -98,32 +137,81 @@ def test_other_audio_than_16_bits_mono_is_never_held_back(options: dict[str, obj
     assert pieces(wire) == [QUIET]
 
 
-def test_a_long_piece_is_not_held_back() -> None:
+@pytest.mark.parametrize("rate_hz", [8_000, 44_100, 48_000])
+def test_two_seconds_are_kept_at_any_rate(rate_hz: int) -> None:
+    wire = hushed(sample_rate_hz=rate_hz)
+    piece = bytes(2 * (rate_hz // 5))
+    for _ in range(PIECES_KEPT + 2):
+        wire.handle.send_audio(piece)
+    wire.handle.finalize()
+
+    assert num_passed(wire) == [2 * (rate_hz // 5)]
+    assert pieces(wire) == [PIECES_KEPT * piece]
+    assert wire.handle.checkpoint.silence_samples == to_samples(400)
+
+
+@pytest.mark.parametrize(("unheard", "is_held"), [(QUIET, True), (LOUD, False)])
+def test_what_is_under_way_to_the_inference_process_must_be_quiet_too(unheard: bytes, is_held: bool) -> None:  # noqa: FBT001
+    wire = Wire()
+    wire.handle.send_audio(QUIET)
+    wire.handle.send_audio(unheard)
+    wire.handle.take([progress(measured=to_samples(192))])
+    wire.outbox.clear()
+
+    wire.handle.send_audio(QUIET)
+
+    assert pieces(wire) == ([] if is_held else [QUIET])
+
+
+def test_the_floor_goes_on_here() -> None:
+    """A fan is switched off: what it covered is loud now."""
+    fan = (np.random.default_rng(3).standard_normal(PIECE_FRAMES) * 600).astype("<i2").tobytes()  # -35 dBFS
+    voice = (np.random.default_rng(4).standard_normal(PIECE_FRAMES) * 400).astype("<i2").tobytes()  # -38 dBFS
+    wire = Wire()
+    wire.handle.take([progress(-35.0)])
+    wire.outbox.clear()
+
+    for piece in [fan, voice, fan, *[QUIET] * 3]:
+        wire.handle.send_audio(piece)
+    assert pieces(wire) == []
+    wire.handle.send_audio(voice)
+
+    assert len(pieces(wire)) == 2
+
+
+def test_news_from_before_the_quiet_that_passed_is_no_news() -> None:
     wire = hushed()
+    for _ in range(PIECES_KEPT + PIECES_TOLD):
+        wire.handle.send_audio(QUIET)
+    wire.events.clear()
 
-    wire.handle.send_audio(2 * QUIET)
+    wire.handle.take([progress(None, settled=100)])
 
-    assert pieces(wire) == [2 * QUIET]
-
-
-@pytest.mark.parametrize("level", [0.5, 0.9, 1.1, 4.0])
-def test_what_is_near_the_level_that_inference_named_counts_as_loud(level: float) -> None:
-    hush = Hush(StreamOptions(), power=HUSH)
-    audio = np.full(3_200, 32_768 * np.sqrt(level * HUSH), dtype="<i2")
-
-    assert not hush.is_quiet((audio + 1).tobytes())
+    assert wire.events == []
+    assert wire.handle.checkpoint.silence_samples == PIECES_TOLD * PIECE_FRAMES
 
 
 def test_what_is_quiet_is_forgotten_before_it_is_settled_and_is_silence_for_a_fresh_process() -> None:
-    wire = hushed()
+    wire = Wire()
     for _ in range(10):
         wire.handle.send_audio(QUIET)
-    wire.handle.take([progress(HUSH, settled=to_samples(200), quiet=to_samples(1_000))])
+    wire.handle.take([progress(settled=to_samples(200), measured=to_samples(1_984), quiet=to_samples(1_000))])
 
     opened, *rest = wire.handle.replay()
 
-    assert opened.checkpoint.silence_samples == to_samples(1_000)  # type: ignore[union-attr]  # OpenStream; whole pieces only
-    assert [len(request.payload) for request in rest if isinstance(request, AudioChunk)] == [5 * PIECE_BYTES]
+    assert opened.checkpoint.silence_samples == to_samples(1_200)  # type: ignore[union-attr]  # OpenStream
+    assert [len(request.payload) for request in rest if isinstance(request, AudioChunk)] == [PIECE_BYTES] * 4
+
+
+def test_a_fresh_process_gets_what_is_kept_and_begins_after_what_has_passed() -> None:
+    wire = hushed()
+    for _ in range(PIECES_KEPT + PIECES_TOLD + 3):
+        wire.handle.send_audio(QUIET)
+
+    opened, *rest = wire.handle.replay()
+
+    assert opened.checkpoint.silence_samples == (PIECES_TOLD + 3) * PIECE_FRAMES  # type: ignore[union-attr]  # OpenStream
+    assert rest == [AudioChunk(stream=0, payload=PIECES_KEPT * QUIET)]
 
 
 # Through the real loop
@@ -164,10 +252,10 @@ def finals(wire: Wire) -> list[tuple[object, ...]]:
 def test_held_back_or_not_the_finals_and_the_account_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     wire, lengths = heard()
     with monkeypatch.context() as patched:
-        patched.setattr(Hush, "is_quiet", lambda _self, _payload: False)
+        patched.setattr(Hush, "begin", lambda _self, _floor_db: None)
         plain, plain_lengths = heard()
 
-    assert max(lengths) == 5 * PIECE_BYTES, "nothing was held back, so this shows nothing"
+    assert max(lengths) == PIECES_KEPT * PIECE_BYTES, "nothing was held back, so this shows nothing"
     assert max(plain_lengths) == PIECE_BYTES
     assert len(finals(wire)) >= 3
     assert finals(wire) == finals(plain)
@@ -189,23 +277,25 @@ def test_no_word_and_no_sample_is_lost_when_the_process_dies_in_the_quiet_or_aft
     assert done.checkpoint.gap_samples == 0
 
 
-def test_a_quiet_stream_keeps_little_more_than_a_second() -> None:
+def test_a_quiet_stream_keeps_little_more_than_two_seconds_in_both_places_together() -> None:
     wire = Wire()
     most = 0
     for start in range(0, 20 * PIECE_BYTES * 5, PIECE_BYTES):
         wire.handle.send_audio(room(20.0)[start : start + PIECE_BYTES])
         wire.turn()
-        if start > 5 * PIECE_BYTES * 5:
-            most = max(most, sum(sent.end_frame - sent.first_frame for sent in wire.handle._unsettled))
+        if start > 8 * PIECE_BYTES * 5:
+            there = sum(client.stream.buffer.end - client.stream.buffer.first for client in wire.loop.clients.values())
+            unsettled = sum(sent.end_frame - sent.first_frame for sent in wire.handle._unsettled)
+            most = max(most, there + unsettled + wire.handle._hush.num_held)
 
-    assert 0 < most <= to_samples(2_000)
+    assert to_samples(KEPT_MS) <= most <= to_samples(KEPT_MS + 400)
 
 
 def test_requests_stay_in_order_whatever_is_held_back() -> None:
     wire = hushed()
     for piece in [QUIET, QUIET, LOUD, QUIET]:
         wire.handle.send_audio(piece)
-        wire.handle.take([progress(HUSH)])
+        wire.handle.take([progress(measured=wire.handle.num_frames // 512 * 512)])
     wire.handle.finalize()
     wire.handle.send_audio(QUIET)
     wire.handle.end()
