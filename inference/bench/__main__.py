@@ -33,6 +33,7 @@ class Plan:
     precisions: tuple[MeasuredPrecision, ...]
     audio: Path
     language: str
+    clips: int
     rounds: int
     step_ms: int
     max_different: float
@@ -61,7 +62,7 @@ def bench(plan: Plan, config: InferenceConfig) -> None:
     say(f"CPU time (GPU: time) of a window; a partial every {plan.step_ms} ms of speech; streams per core: {BATCH} at once.\n")
     reports = []
     for model in plan.models:
-        reports.append(report_on(plan, Order(model, config.device, found, plan.step_ms)))
+        reports.append(report_on(plan, Order(model, config.device, found, plan.step_ms, plan.clips)))
         say(table(reports[-1]))
     measured_on = datetime.now(UTC).date().isoformat()
     if plan.json is not None:

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 import psutil
 
 from inference.bench.errors import BenchError
 from inference.bench.play import dealt, play
-from inference.bench.speech import Recording, clips_for
+from inference.bench.speech import MAX_CLIPS, Recording, clips_for
 from inference.config import Precision
 from inference.engines import registry
 
@@ -24,13 +24,14 @@ BATCH = 8
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be measured. `model`, `device`: as HARK_MODELS and HARK_DEVICE write them. step_ms: new speech between two
-    steps of a stream.
+    steps of a stream. max_clips: recordings to hear.
     """
 
     model: str
     device: str
     recordings: list[Recording]
     step_ms: int
+    max_clips: int = MAX_CLIPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Measurement:
     """Milliseconds of CPU time (on a GPU: of time) for one window: in a step of its own, and in one of BATCH streams.
 
     streams_per_core: seconds of speech for each second of CPU, partials and finals of BATCH streams together. texts: by clip.
+    spoken: what is really said in them, where that is known. load_ms: of wall-clock time.
     """
 
     partial_ms: float
@@ -47,6 +49,8 @@ class Measurement:
     resident_bytes: int
     audio_s: float
     texts: dict[str, str]
+    load_ms: float = 0.0
+    spoken: dict[str, str] = field(default_factory=dict)
 
 
 def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -84,10 +88,12 @@ def measure(order: Order, precision: Precision) -> Measurement:
     """
     engine = registry.create(order.model, precision, device=order.device, max_batch=BATCH)
     clock = _clock(order.device)
+    started_s = time.perf_counter()
     engine.load()
+    load_ms = 1000 * (time.perf_counter() - started_s)
     try:
         engine.warm_up()
-        clips = clips_for(engine.info, order.recordings)
+        clips = clips_for(engine.info, order.recordings, order.max_clips)
         alone = play(engine, dealt(clips, 1), order.step_ms, clock)
         together = play(engine, dealt(clips, BATCH), order.step_ms, clock)
         return Measurement(
@@ -98,6 +104,8 @@ def measure(order: Order, precision: Precision) -> Measurement:
             resident_bytes=psutil.Process().memory_info().rss,
             audio_s=alone.audio_s,
             texts=alone.texts,
+            load_ms=load_ms,
+            spoken={clip.name: clip.text for clip in clips if clip.text},
         )
     finally:
         engine.close()
@@ -113,4 +121,6 @@ def best_of(rounds: list[Measurement]) -> Measurement:
         resident_bytes=min(one.resident_bytes for one in rounds),
         audio_s=rounds[0].audio_s,
         texts=rounds[0].texts,
+        load_ms=min(one.load_ms for one in rounds),
+        spoken=rounds[0].spoken,
     )

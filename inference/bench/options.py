@@ -12,7 +12,7 @@ REFERENCE: Final[MeasuredPrecision] = "fp32"
 PRECISIONS: Final[tuple[MeasuredPrecision, ...]] = get_args(MeasuredPrecision)
 MAX_DIFFERENT_PERCENT: Final = 10.0
 """Rounding flips a word here and there, to the better as often as to the worse; arithmetic that fails changes most of them."""
-NAMES: Final = ("models", "precisions", "audio", "language", "rounds", "step_ms", "max_different", "json", "save")
+NAMES: Final = ("models", "precisions", "audio", "language", "clips", "rounds", "step_ms", "max_different", "json", "save")
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -23,6 +23,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--audio", type=Path, default=SHIPPED_SPEECH, help="folder of FLAC or WAV files; default: %(default)s")
     parser.add_argument("--language", default="", help="of the recordings, where no manifest.jsonl tells it")
+    parser.add_argument("--clips", type=_count, default=24, help="recordings to hear, taken evenly; default: %(default)s")
     parser.add_argument("--rounds", type=_count, default=2, help="the quietest counts; default: %(default)s")
     parser.add_argument("--step-ms", type=_count, default=500, help="new speech between two partials; default: %(default)s")
     parser.add_argument(

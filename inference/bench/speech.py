@@ -20,7 +20,7 @@ MAX_SAMPLES: Final = 15 * SAMPLE_RATE_HZ
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording. `language` empty: not known.
+    """One recording. `language` empty: not known. `text`: what is said in all of `audio`; empty: not known.
 
     audio: float32 (num_samples,), mono, 16 kHz, in [-1, 1].
     """
@@ -28,6 +28,7 @@ class Clip:
     name: str
     language: str
     audio: np.ndarray
+    text: str = ""
 
     @property
     def seconds(self) -> float:
@@ -40,6 +41,7 @@ class Recording:
 
     path: Path
     language: str
+    text: str = ""
 
     def read(self) -> Clip:
         """Raises BenchError where it is no audio."""
@@ -48,32 +50,36 @@ class Recording:
         except (soundfile.LibsndfileError, OSError) as err:
             raise BenchError(f"{self.path} cannot be read as audio ({err}); expected FLAC or WAV.") from err
         mono = Resampler(rate_hz).push(audio.mean(axis=1), is_last=True)
-        return Clip(self.path.name, self.language, mono[:MAX_SAMPLES])
+        return Clip(self.path.name, self.language, mono[:MAX_SAMPLES], self.text if len(mono) <= MAX_SAMPLES else "")
 
 
 def recordings(folder: Path, language: str = "") -> list[Recording]:
-    """Those of `folder`, with the language that its manifest.jsonl gives them (`file`, `lang`), else `language`.
+    """Those of `folder`, with what its manifest.jsonl says of them (`file`, `lang`, `text`); `language` stands above it.
 
     Raises:
         BenchError: there is none.
     """
-    languages = _manifest(folder / "manifest.jsonl")
+    entries = _manifest(folder / "manifest.jsonl")
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
     if not paths:
         raise BenchError(f"There is no recording in {folder}: give a folder of FLAC or WAV files with --audio.")
-    return [Recording(path, language or languages.get(path.name, "")) for path in paths]
+    return [_recording(path, entries.get(path.name, {}), language) for path in paths]
 
 
-def _manifest(path: Path) -> dict[str, str]:
-    """File name → language."""
+def _recording(path: Path, entry: dict[str, str], language: str) -> Recording:
+    return Recording(path, language or entry.get("lang", "").partition("-")[0], entry.get("text", ""))
+
+
+def _manifest(path: Path) -> dict[str, dict[str, str]]:
+    """File name → what is said of it."""
     if not path.exists():
         return {}
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {entry["file"]: entry["lang"].partition("-")[0] for entry in entries}
+    return {entry["file"]: entry for entry in entries}
 
 
-def clips_for(info: ModelInfo, found: list[Recording]) -> list[Clip]:
-    """Those that the model knows the language of, MAX_CLIPS at most, taken evenly.
+def clips_for(info: ModelInfo, found: list[Recording], max_clips: int = MAX_CLIPS) -> list[Clip]:
+    """Those that the model knows the language of, `max_clips` at most, taken evenly.
 
     Raises:
         BenchError: it knows none of the languages, or a file is no audio.
@@ -81,5 +87,5 @@ def clips_for(info: ModelInfo, found: list[Recording]) -> list[Clip]:
     fitting = [recording for recording in found if not recording.language or info.can_serve([recording.language])]
     if not fitting:
         raise BenchError(f"None of the {len(found)} recordings is in a language that {info.name} knows.")
-    every = -(-len(fitting) // MAX_CLIPS)
+    every = -(-len(fitting) // max_clips)
     return [recording.read() for recording in fitting[::every]]

@@ -16,6 +16,8 @@ COLUMNS = (
     "streams per core",
     f": {REFERENCE}",
     "memory",
+    "loaded in",
+    "word error",
     f"words not as {REFERENCE}",
 )
 
@@ -50,6 +52,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{measured.streams_per_core:.1f}",
         f"{row.speedup:.2f}",
         f"{measured.resident_bytes / 1e6:.0f} MB",
+        f"{measured.load_ms / 1000:.1f} s",
+        "?" if row.wer_percent is None else f"{row.wer_percent:.1f} %",
         f"{row.num_different} ({row.different_percent:.1f} %)",
     )
 
@@ -69,6 +73,9 @@ def as_json(report: Report) -> dict[str, Any]:
             "speedup": row.speedup,
             "num_different": row.num_different,
             "num_words": row.num_words,
+            "num_wrong": row.num_wrong,
+            "num_spoken": row.num_spoken,
+            "wer_percent": row.wer_percent,
         }
         for row in report.rows
     ]

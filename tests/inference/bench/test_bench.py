@@ -101,7 +101,9 @@ def test_a_process_that_is_killed_while_it_measures_is_told_of() -> None:
 @pytest.mark.integration
 def test_an_engine_is_measured_in_each_precision_that_the_device_has(tmp_path: Path) -> None:
     folder = write_speech(tmp_path, "alpha bravo", "charlie delta echo")
-    plan = Plan(("fake",), ("fp32", "int8"), folder, "", rounds=1, step_ms=500, max_different=10.0, json=None, save=False)
+    plan = Plan(
+        ("fake",), ("fp32", "int8"), folder, "", clips=24, rounds=1, step_ms=500, max_different=10.0, json=None, save=False
+    )
 
     report = report_on(plan, Order("fake", "cpu", recordings(folder), 500))
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from inference.bench.choice import Row, compared, num_different, pick
+from inference.bench.choice import Row, compared, num_different, num_wrong, pick
 from inference.bench.measure import Measurement, best_of
 from inference.bench.table import Report, as_json, table
 
@@ -87,12 +87,32 @@ def test_of_several_rounds_the_quietest_counts_for_each_figure() -> None:
 
 
 def test_the_table_shows_every_figure_and_the_pick() -> None:
-    compared_rows = rows(int8=dataclasses.replace(FP32, streams_per_core=16.04, partial_ms=51.26))
+    compared_rows = rows(int8=dataclasses.replace(FP32, streams_per_core=16.04, partial_ms=51.26, load_ms=500.0))
+    compared_rows = [dataclasses.replace(row, num_wrong=1, num_spoken=20) for row in compared_rows]
 
     lines = table(Report("whisper-tiny.en", compared_rows, compared_rows[1], by_rule="bf16")).splitlines()
 
     assert lines[0] == "whisper-tiny.en: 2 recordings, 15 s, 7 words"
-    assert lines[3].split() == ["int8", "51.3", "ms", "50.0", "ms", "120.0", "ms", "16.0", "2.00", "600", "MB", "0", "(0.0", "%)"]
+    assert lines[3].split() == [
+        "int8",
+        "51.3",
+        "ms",
+        "50.0",
+        "ms",
+        "120.0",
+        "ms",
+        "16.0",
+        "2.00",
+        "600",
+        "MB",
+        "0.5",
+        "s",
+        "5.0",
+        "%",
+        "0",
+        "(0.0",
+        "%)",
+    ]
     assert lines[4] == "pick: int8; auto without a measurement: bf16"
 
 
@@ -103,3 +123,35 @@ def test_as_json_it_holds_the_texts_too() -> None:
 
     assert report["pick"] == "fp32"
     assert report["rows"][0]["texts"] == FP32.texts
+
+
+@pytest.mark.parametrize(
+    ("spoken", "text", "expected"),
+    [
+        ("I happen to know.", "i happen to KNOW", 0),
+        ("a b c d", "a x c d", 1),
+        ("a b c d", "x a b c", 2),
+        ("a b", "", 2),
+        ("怎么会这样", "怎么会那样", 1),
+    ],
+)
+def test_words_that_are_not_as_spoken_are_counted(spoken: str, text: str, expected: int) -> None:
+    assert num_wrong(spoken, text) == expected
+
+
+def test_word_error_is_of_the_recordings_of_which_it_is_known_what_is_said() -> None:
+    spoken = {"a": "I happened to know"}
+
+    first, second = compared(
+        {"fp32": dataclasses.replace(FP32, spoken=spoken), "int8": dataclasses.replace(measured(16.0, b="no"), spoken=spoken)}
+    )
+
+    assert (first.num_wrong, first.num_spoken, first.wer_percent) == (1, 4, 25.0)
+    assert second.wer_percent == 25.0
+
+
+def test_where_nobody_knows_what_was_said_there_is_no_word_error() -> None:
+    compared_rows = rows()
+
+    assert compared_rows[0].wer_percent is None
+    assert "?" in table(Report("m", compared_rows, compared_rows[0], by_rule="")).splitlines()[2]

@@ -27,6 +27,12 @@ def test_the_ones_that_come_with_the_project_are_taken_by_language() -> None:
     assert len(chinese) == 1
 
 
+def test_what_is_said_in_them_is_known_from_the_manifest() -> None:
+    texts = {clip.name: clip.text for clip in clips_for(ENGLISH, recordings(SHIPPED_SPEECH))}
+
+    assert texts["cv-en-523969.flac"] == "What else are you?"
+
+
 def test_without_a_manifest_the_language_is_the_one_that_is_given_or_unknown(tmp_path: Path) -> None:
     folder = write_speech(tmp_path, "alpha")
 
@@ -69,7 +75,10 @@ def test_any_rate_and_number_of_channels_is_heard(tmp_path: Path) -> None:
 def test_a_long_recording_is_heard_as_far_as_a_segment_goes(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(MAX_SAMPLES + 1), 16_000)
 
-    assert len(Recording(tmp_path / "a.wav", "en").read().audio) == MAX_SAMPLES
+    clip = Recording(tmp_path / "a.wav", "en", "all that is said").read()
+
+    assert len(clip.audio) == MAX_SAMPLES
+    assert clip.text == "", "what is said in the rest is not heard"
 
 
 def test_of_many_recordings_some_are_taken_evenly(tmp_path: Path) -> None:
