@@ -50,7 +50,7 @@ def frame_powers(audio: np.ndarray, frame_samples: int = FRAME_SAMPLES) -> list[
     """
     frames = audio.astype(np.float32, copy=False).reshape(-1, frame_samples)
     divisor = frame_samples * (FULL_SCALE_16**2 if audio.dtype == np.int16 else 1)
-    powers: list[float] = (np.einsum("ij,ij->i", frames, frames) / divisor).tolist()
+    powers: list[float] = (np.vecdot(frames, frames) / divisor).tolist()
     return powers
 
 

@@ -31,6 +31,7 @@ from inference.messages import (
     AnyStreamEvent,
     Checkpoint,
     ConfigureStream,
+    ModelChanged,
     SpeechEnded,
     SpeechStarted,
     StreamDone,
@@ -73,7 +74,8 @@ class Heard:
 
 @dataclass(slots=True)
 class Stream:
-    """`stream_id` is the web process's own. `model` is the name of the engine that serves it."""
+    """`stream_id` is the web process's own. `model` is the name of the engine that serves it now; `next_model`: from the next
+    segment on."""
 
     stream_id: int
     model: str
@@ -85,6 +87,8 @@ class Stream:
     is_ending: bool = False
     is_done: bool = False
     has_step: bool = False
+    next_model: str = field(init=False)
+    next_options: StreamOptions = field(init=False)
     buffer: AudioBuffer = field(init=False)
     endpointer: Endpointer = field(init=False)
     _resampler: Resampler = field(init=False)
@@ -99,11 +103,11 @@ class Stream:
     _seen: int = field(init=False)
     _open: Segment | None = field(init=False, default=None)
     _closed: deque[Segment] = field(init=False, default_factory=deque)
-    _next_options: StreamOptions = field(init=False)
     _reported: Checkpoint = field(init=False)
     _next_number: int = field(init=False)
     _finalize_at: deque[int] = field(init=False, default_factory=deque)
     _is_flushed: bool = field(init=False, default=False)
+    _was_told_quiet: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._origin = self._measured = self._seen = self._num_resampled = self.checkpoint.settled_samples
@@ -113,7 +117,8 @@ class Stream:
         if self.options.denoise and denoise.is_available():
             self._denoiser = Denoiser()
         self.buffer = AudioBuffer(self._origin, has_16_bits=self._has_16_bits)
-        self._next_options = self.options
+        self.next_options = self.options
+        self.next_model = self.model
         self._reported = self.checkpoint
         self._next_number = self.checkpoint.next_segment
 
@@ -179,9 +184,25 @@ class Stream:
 
     def configure(self, change: ConfigureStream) -> None:
         """From the next segment on."""
-        self._next_options = change.applied_to(self._next_options)
+        self.next_options = change.applied_to(self.next_options)
         if self._open is None:
             self._adopt_options()
+
+    def change_model(self, model: str) -> None:
+        """From the next segment on; at once where there is none."""
+        self.next_model = model
+        self._follow_model()
+
+    @property
+    def models(self) -> set[str]:
+        """All that it still needs."""
+        segments = [*self._closed, *([] if self._open is None else [self._open])]
+        return {self.model, self.next_model, *(segment.model for segment in segments)}
+
+    def end_segment(self) -> None:
+        """Let no segment go on for ever where no audio comes any more."""
+        if not self.has_frame():
+            self._finish_speech(self._seen)
 
     def finalize(self) -> None:
         """What came so far becomes final: exactly one final with `from_finalize` follows."""
@@ -292,8 +313,12 @@ class Stream:
             self._seen += num_skipped * FRAME_SAMPLES
             self._settle_silence()
         self._has_frame = num_frames > num_skipped and self.gate.is_open(self.endpointer.num_frames)
-        if self._is_quiet:
-            self.buffer.pack(self._measured)
+        if not self._is_quiet:
+            self._was_told_quiet = False
+            return
+        if not self._was_told_quiet:
+            self._was_told_quiet = True
+            self.report()
 
     def _num_frames_here(self) -> int:
         """Whole frames that were not judged yet, before the next finalize."""
@@ -311,7 +336,8 @@ class Stream:
         self._finish_speech(position)
         if not self._closed or self._closed[-1].from_finalize:
             here = self._unclaimed()
-            self._closed.append(Segment(here, here, self.options.languages, end=here, voiced_until=here))
+            empty = Segment(here, here, self.options.languages, model=self.next_model, end=here, voiced_until=here)
+            self._closed.append(empty)
         self._closed[-1].from_finalize = True
 
     def _settle_end(self) -> None:
@@ -406,6 +432,7 @@ class Stream:
         self._count(segment.end, is_speech=True)
         if number is not None:
             self.events.append(self._final(segment, number, heard))
+        self._follow_model()
         self._settle_silence()
         self.report()
 
@@ -457,7 +484,7 @@ class Stream:
     def _begin(self, speech_start: int) -> None:
         self._adopt_options()
         start = max(self._unclaimed(), self.buffer.first, speech_start - PRE_ROLL_SAMPLES)
-        self._open = Segment(start, speech_start, self.options.languages, self.options.hotwords)
+        self._open = Segment(start, speech_start, self.options.languages, self.options.hotwords, self.next_model)
         self.events.append(SpeechStarted(stream=self.stream_id, at_ms=to_ms(speech_start)))
 
     def _close(self, end: int) -> None:
@@ -478,7 +505,7 @@ class Stream:
         segment.end = segment.voiced_until = end
         self._closed.append(segment)
         self._adopt_options()
-        self._open = Segment(end, end, self.options.languages, self.options.hotwords)
+        self._open = Segment(end, end, self.options.languages, self.options.hotwords, self.next_model)
 
     def _finish_speech(self, position: int) -> None:
         """End the speech that is going on, with all that came before `position`, candidates too short for speech included."""
@@ -491,8 +518,16 @@ class Stream:
     def _is_voiced_now(self) -> bool:
         return self._speech_end() >= self._seen
 
+    def _follow_model(self) -> None:
+        """Go over to the model of the segment to be recognised next, when everything before it is final."""
+        segment = self._closed[0] if self._closed else self._open
+        model = self.next_model if segment is None else segment.model
+        if model != self.model:
+            self.model = model
+            self.events.append(ModelChanged(stream=self.stream_id, model=model, from_segment=self._next_number))
+
     def _adopt_options(self) -> None:
-        self.options = self._next_options
+        self.options = self.next_options
         self.endpointer.endpoint_ms = self.options.endpoint_ms
 
     def _settle_silence(self) -> None:

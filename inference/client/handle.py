@@ -6,7 +6,7 @@ inference process must be told to go on with it, so that no word is lost and non
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -26,6 +26,7 @@ from inference.messages import (
     ConfigureStream,
     EndStream,
     FinalizeStream,
+    ModelChanged,
     OpenStream,
     QuietPassed,
     SpeechStarted,
@@ -86,6 +87,8 @@ class StreamHandle:
     _deadline: asyncio.TimerHandle | None = None
     _hush: Hush = field(init=False)
     _forgotten_frame: int = 0
+    _model: str = ""
+    _began_sample: int = 0
 
     def __post_init__(self) -> None:
         self.num_frames = self._frame_of(self.checkpoint.settled_samples)
@@ -155,7 +158,7 @@ class StreamHandle:
     def take(self, events: list[AnyStreamEvent]) -> None:
         """Events of one link frame."""
         self.forgive()
-        if not (events := [event for event in events if not self._is_stale(event)]):
+        if not (events := [event for event in self._with_changes(events) if not self._is_stale(event)]):
             return
         for event in events:
             match event:
@@ -177,6 +180,19 @@ class StreamHandle:
         if isinstance(events[-1], StreamDone | StreamFailed):
             self._finish()
         self.on_events(events)
+
+    def _with_changes(self, events: list[AnyStreamEvent]) -> Iterator[AnyStreamEvent]:
+        """`events`, and where the stream was opened again with another model, that it changed; its options follow."""
+        for event in events:
+            yield event
+            if isinstance(event, StreamOpened):
+                if self._model not in {"", event.model}:
+                    number = self.checkpoint.next_segment
+                    yield ModelChanged(stream=self.number, model=event.model, from_segment=number)
+                self._model = event.model
+            elif isinstance(event, ModelChanged):
+                self._model = event.model
+                self.options = structs.replace(self.options, model=event.model)
 
     def _is_stale(self, event: AnyStreamEvent) -> bool:
         """Whether it was said before the inference process knew of the quiet that has passed."""
@@ -217,6 +233,7 @@ class StreamHandle:
     # Inside
 
     def _opening(self) -> OpenStream:
+        self._began_sample = self.checkpoint.settled_samples
         return OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on)
 
     def _send(self, payload: bytes) -> None:
@@ -246,14 +263,15 @@ class StreamHandle:
         while self._unsettled and isinstance(self._unsettled[0].request, AudioChunk) and self._unsettled[0].end_frame <= first:
             self._forgotten_frame = self._unsettled.popleft().end_frame
         if progress.floor_db is not None and not self._hush.is_on:
-            self._begin_holding(self._frame_of(progress.measured_samples), progress.floor_db)
+            self._begin_holding(progress.measured_samples, progress.floor_db)
 
-    def _begin_holding(self, first: int, floor_db: float) -> None:
-        """The inference process has heard what lies before `first`. What it has not heard yet must be quiet too."""
+    def _begin_holding(self, measured_samples: int, floor_db: float) -> None:
+        """The inference process has heard so much. What it has not heard yet must be quiet too."""
+        first = self._frame_of(measured_samples)
         unheard = [sent for sent in self._unsettled if sent.end_frame > first]
         payloads = [request.payload for sent in unheard if isinstance(request := self._from(sent, first), AudioChunk)]
         if len(payloads) == len(unheard):
-            self._hush.begin(floor_db)
+            self._hush.begin(floor_db, measured_samples - self._began_sample)
             if self._hush.is_on and not all(self._hush.is_quiet(payload) for payload in payloads):
                 self._hush.stop()
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from inference.audio import SAMPLE_BYTES
-from inference.endpointing import FRAME_MS
-from inference.gate import FIRST_FRAMES, LOOKBACK_FRAMES, EnergyGate, frame_powers
+from inference.endpointing import FRAME_MS, FRAME_SAMPLES
+from inference.gate import LOOKBACK_FRAMES, EnergyGate, frame_powers
 from inference.messages import StreamOptions
 
 KEPT_MS: Final = LOOKBACK_FRAMES * FRAME_MS
@@ -48,10 +48,10 @@ class Hush:
         """The noise floor by now."""
         return None if self._gate is None else self._gate.floor_db
 
-    def begin(self, floor_db: float) -> None:
-        """Whole frames of 32 ms have been heard so far, and were quiet; the noise floor is where it is said to be."""
+    def begin(self, floor_db: float, num_samples: int) -> None:
+        """The inference process has heard the first `num_samples` at 16 kHz, in whole frames, and the noise floor is there."""
         if self.options.encoding == "pcm_s16le" and self.options.num_channels == 1:
-            self._gate = EnergyGate(num_frames=FIRST_FRAMES, floor_db=floor_db)
+            self._gate = EnergyGate(num_frames=num_samples // FRAME_SAMPLES, floor_db=floor_db)
             self._rest = NO_SAMPLES
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from inference.audio import SAMPLE_RATE_HZ, to_samples
 from inference.denoise import Denoiser
 from inference.endpointing import FRAME_MS, FRAME_SAMPLES
 from inference.gate import EnergyGate
-from inference.messages import SpeechStarted, StreamDone, StreamOptions, Timings, TranscriptFinal
+from inference.messages import Checkpoint, SpeechStarted, StreamDone, StreamOptions, StreamProgress, Timings, TranscriptFinal
 from inference.stream import Heard, Stream
 from inference.vad import CONTEXT_SAMPLES, LevelVad, SileroVad, SpeechDetector
 from tests.speech import clips
@@ -250,3 +250,72 @@ def test_a_stream_without_the_library_is_heard_as_it_comes(monkeypatch: pytest.M
     assert not stream.is_denoised
     stream.push(np.ones(1_600, dtype="<f4").tobytes())
     assert stream.buffer.end == 1_600
+
+
+# In the quiet
+
+
+def told(stream: Stream) -> list[StreamProgress]:
+    return [event for event in stream.events if isinstance(event, StreamProgress)]
+
+
+def test_that_it_is_quiet_is_told_at_once_and_again_after_something_loud() -> None:
+    room = Room(LevelVad(), [a_stream()])
+    (stream,) = room.streams
+
+    room.hear([beeps(num_quiet=7, num_loud=0)])
+    assert [progress.floor_db is not None for progress in told(stream)] == [True]
+
+    stream.events.clear()
+    room.hear([beeps(num_quiet=0, num_loud=10)])
+    assert told(stream) == [], "while something is loud, all is to come"
+    room.hear([beeps(num_quiet=40, num_loud=0)])
+    assert told(stream)[-1].floor_db is not None
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
+def test_quiet_that_does_not_come_moves_the_stream_on_and_is_silence(rate_hz: int) -> None:
+    stream = a_stream(sample_rate_hz=rate_hz)
+    stream.push(np.zeros(rate_hz, dtype=np.float32).tobytes())
+    stream.events.clear()
+
+    stream.pass_over(3_600 * rate_hz, -60.0)
+    assert len(stream.buffer.read(stream.buffer.first, stream.buffer.end)) < FRAME_SAMPLES
+    stream.push(np.zeros(rate_hz, dtype=np.float32).tobytes())
+    stream.end()
+    stream.settle()
+
+    (done,) = [event for event in stream.events if isinstance(event, StreamDone)]
+    assert done.checkpoint == Checkpoint(silence_samples=3_602 * SAMPLE_RATE_HZ)
+
+
+def test_words_after_quiet_that_did_not_come_stand_where_they_were_said(vad: SileroVad) -> None:
+    audio = clips()[1].audio
+    whole, skipped = a_stream(), a_stream()
+    for stream in (whole, skipped):
+        stream.push(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32).tobytes())
+    whole.push(np.zeros(60 * SAMPLE_RATE_HZ, dtype=np.float32).tobytes())
+    skipped.pass_over(57 * SAMPLE_RATE_HZ, -60.0)
+    skipped.push(np.zeros(3 * SAMPLE_RATE_HZ, dtype=np.float32).tobytes())
+
+    room = Room(vad, [whole, skipped])
+    room.hear([np.pad(audio, (0, SAMPLE_RATE_HZ))] * 2)
+
+    begins = room.begins_ms()
+    assert begins[0] == begins[1]
+    assert begins[0][0] > 61_000
+
+
+def test_quiet_that_does_not_come_while_somebody_speaks_is_silence_for_all_that() -> None:
+    room = Room(LevelVad(), [a_stream()])
+    (stream,) = room.streams
+    room.hear([beeps(num_quiet=70, num_loud=30)])
+
+    stream.pass_over(10 * SAMPLE_RATE_HZ, -60.0)
+    room.settle()
+    room.end()
+
+    assert len(room.windows) == 1
+    (done,) = [event for event in stream.events if isinstance(event, StreamDone)]
+    assert done.checkpoint.settled_samples == 100 * FRAME_SAMPLES + 10 * SAMPLE_RATE_HZ
+    assert done.checkpoint.gap_samples == 0

@@ -375,38 +375,6 @@ def test_a_quiet_stream_keeps_no_more_memory_than_it_needs() -> None:
     assert buffer.num_bytes <= 2 * to_samples(2_700 + 750)
 
 
-@pytest.mark.parametrize(
-    ("spread", "bytes_a_second"),
-    [
-        pytest.param(0, 16_500, id="silence"),
-        pytest.param(40, 18_500, id="room noise"),
-        pytest.param(3_000, 33_000, id="loud noise"),
-        pytest.param(60_000, 33_000, id="as loud as it can be"),
-    ],
-)
-def test_packed_audio_takes_little_memory_and_is_read_as_it_came(spread: float, bytes_a_second: int) -> None:
-    samples = np.random.default_rng(0).normal(0.0, spread, 48_000).clip(-32_768, 32_767).astype(np.int16)
-    buffer = AudioBuffer(7, has_16_bits=True)
-    for start in range(0, len(samples), 16_000):
-        buffer.append(samples[start : start + 16_000])
-        buffer.pack(buffer.end - 100)
-    packed_bytes = buffer.num_bytes
-    buffer.drop_before(7 + 10_000)
-
-    np.testing.assert_array_equal(buffer.read(7 + 10_000, buffer.end) * 32_768, samples[10_000:])
-    assert packed_bytes < 3 * bytes_a_second
-
-
-def test_packed_audio_is_dropped_before_it_is_read_again() -> None:
-    buffer = AudioBuffer(0, has_16_bits=True)
-    for _ in range(10):
-        buffer.append(np.zeros(to_samples(1_000), dtype=np.int16))
-        buffer.drop_before(buffer.end - to_samples(2_700))
-        buffer.pack(buffer.end)
-
-    assert buffer.num_bytes <= to_samples(2_700 + 512)
-
-
 def test_reading_dropped_audio_is_a_fault() -> None:
     buffer = AudioBuffer(100)
     buffer.append(np.arange(10, dtype=np.float32))

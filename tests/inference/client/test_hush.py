@@ -32,13 +32,15 @@ PIECES_TOLD = TELL_EVERY_S * 5
 QUIET = b"\x01\x00\xff\xff" * (PIECE_BYTES // 4)
 LOUD = b"\x00\x20\x00\xe0" * (PIECE_BYTES // 4)
 FLOOR_DB = -56.0
+LONG_AGO = 999 * 512
+"""The first two seconds of a stream are heard more closely."""
 
 
 def hushed(**options: object) -> Wire:
     """A stream of which the inference process has said that it is in the quiet. What it is told gathers in `outbox`."""
     wire = Wire()
     wire.handle.options = wire.handle._hush.options = StreamOptions(**options)  # type: ignore[arg-type]
-    wire.handle.take([progress()])
+    wire.handle.take([progress(measured=LONG_AGO)])
     wire.outbox.clear()
     return wire
 
@@ -151,7 +153,7 @@ def test_two_seconds_are_kept_at_any_rate(rate_hz: int) -> None:
 
 
 @pytest.mark.parametrize(("unheard", "is_held"), [(QUIET, True), (LOUD, False)])
-def test_what_is_under_way_to_the_inference_process_must_be_quiet_too(unheard: bytes, is_held: bool) -> None:  # noqa: FBT001
+def test_what_is_under_way_to_the_inference_process_must_be_quiet_too(unheard: bytes, is_held: bool) -> None:
     wire = Wire()
     wire.handle.send_audio(QUIET)
     wire.handle.send_audio(unheard)
@@ -163,12 +165,23 @@ def test_what_is_under_way_to_the_inference_process_must_be_quiet_too(unheard: b
     assert pieces(wire) == ([] if is_held else [QUIET])
 
 
+def test_in_the_first_two_seconds_what_is_near_goes_at_once_however_loud_the_room_is() -> None:
+    fan = (np.random.default_rng(3).standard_normal(PIECE_FRAMES) * 600).astype("<i2").tobytes()  # -35 dBFS
+    early, late = Wire(), Wire()
+    for wire, measured in ((early, 31 * 512), (late, LONG_AGO)):
+        wire.handle.take([progress(-35.0, measured=measured)])
+        wire.outbox.clear()
+        wire.handle.send_audio(fan)
+
+    assert (len(pieces(early)), len(pieces(late))) == (1, 0)
+
+
 def test_the_floor_goes_on_here() -> None:
     """A fan is switched off: what it covered is loud now."""
     fan = (np.random.default_rng(3).standard_normal(PIECE_FRAMES) * 600).astype("<i2").tobytes()  # -35 dBFS
     voice = (np.random.default_rng(4).standard_normal(PIECE_FRAMES) * 400).astype("<i2").tobytes()  # -38 dBFS
     wire = Wire()
-    wire.handle.take([progress(-35.0)])
+    wire.handle.take([progress(-35.0, measured=LONG_AGO)])
     wire.outbox.clear()
 
     for piece in [fan, voice, fan, *[QUIET] * 3]:
@@ -252,7 +265,7 @@ def finals(wire: Wire) -> list[tuple[object, ...]]:
 def test_held_back_or_not_the_finals_and_the_account_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     wire, lengths = heard()
     with monkeypatch.context() as patched:
-        patched.setattr(Hush, "begin", lambda _self, _floor_db: None)
+        patched.setattr(Hush, "begin", lambda *_given: None)
         plain, plain_lengths = heard()
 
     assert max(lengths) == PIECES_KEPT * PIECE_BYTES, "nothing was held back, so this shows nothing"
