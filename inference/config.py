@@ -46,7 +46,7 @@ class InferenceConfig:
         return cls(
             address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")),
             models=parse_models(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
-            precision=_precision(values.get("HARK_PRECISION", "auto")),
+            precision=parse_precision(values.get("HARK_PRECISION", "auto")),
             max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "5000")),
             max_batch=_count("HARK_MAX_BATCH", values.get("HARK_MAX_BATCH", "16")),
             max_delay_ms=_count("HARK_MAX_DELAY_MS", values.get("HARK_MAX_DELAY_MS", "1000"), least=0),
@@ -108,11 +108,14 @@ def _model_name(model: str, source: str) -> str:
     )
 
 
-def _precision(text: str) -> Precision:
+def parse_precision(text: str, source: str = "HARK_PRECISION") -> Precision:
+    """Raises:
+    ConfigError: there is no such precision; the message names `source`.
+    """
     for choice in get_args(Precision):
         if text == choice:
             return choice  # type: ignore[no-any-return]  # get_args forgets the literal's type
-    raise ConfigError(f"HARK_PRECISION is {text!r}; expected one of {', '.join(get_args(Precision))}.")
+    raise ConfigError(f"{source} is {text!r}; expected one of {', '.join(get_args(Precision))}.")
 
 
 def _device(text: str) -> str:

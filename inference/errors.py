@@ -23,6 +23,57 @@ class UnknownModelError(InferenceError):
     code = "unknown_model"
 
 
+class NameTakenError(InferenceError):
+    """Another model has the name."""
+
+    code = "name_taken"
+
+
+class NoMemoryError(InferenceError):
+    """A model needs more than there is."""
+
+    code = "out_of_memory"
+    is_retryable = True
+
+
+class CanaryError(InferenceError):
+    """A model was loaded and does not hear what it must, or not fast enough."""
+
+    code = "canary_failed"
+
+
+class ModelNeededError(InferenceError):
+    """A model cannot be unloaded: streams would be left without one."""
+
+    code = "model_needed"
+
+
+class ModelGoneError(InferenceError):
+    """A stream's model was unloaded, and no other one knows its languages."""
+
+    code = "model_unloaded"
+    is_retryable = True
+
+
+class ModelKeptError(InferenceError):
+    """A model that was to be unloaded was asked for again meanwhile."""
+
+    code = "model_kept"
+
+
+class NotReadyError(InferenceError):
+    """The inference process cannot do that yet."""
+
+    code = "not_ready"
+    is_retryable = True
+
+
+class LoadError(InferenceError):
+    """A model broke while it was loaded, in a way that nobody foresaw."""
+
+    code = "load_failed"
+
+
 class UnsupportedLanguageError(InferenceError):
     code = "unsupported_language"
 

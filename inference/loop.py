@@ -15,14 +15,15 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, structs
 
-from inference.batching import Pace, Wish, choose
+from inference.batching import Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
-from inference.errors import FullError, InferenceError, OverloadedError, StepError, UnknownModelError, UnsupportedLanguageError
+from inference.errors import FullError, InferenceError, OverloadedError, StepError
+from inference.lineup import Lineup
 from inference.load import Pulse
 from inference.messages import (
     LAG_MS,
-    AnyRequest,
     AnyStreamEvent,
+    AnyStreamRequest,
     AudioChunk,
     AudioGap,
     CancelStream,
@@ -33,7 +34,6 @@ from inference.messages import (
     OpenStream,
     QuietPassed,
     StreamOpened,
-    StreamOptions,
     TimedWord,
     Timings,
     failure,
@@ -62,13 +62,14 @@ LAG_EVERY_S = 2.0
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
-class _Client:
-    """A stream, the link that it came over, and the engine's memory of it. `waiting_s`: since when it wants a step."""
+class Client:
+    """A stream, the link that it came over, and the memory that `engine` has of it. `waiting_s`: since when it wants a step."""
 
-    def __init__(self, link_id: int, stream: Stream, state: Any) -> None:
+    def __init__(self, link_id: int, stream: Stream, engine: Engine[Any]) -> None:
         self.link_id = link_id
         self.stream = stream
-        self.state = state
+        self.engine = engine
+        self.state = engine.open_stream()
         self.waiting_s: float | None = None
 
 
@@ -78,8 +79,10 @@ class RecognitionLoop:
     deliver: called with a link's number and the events of one pass over it, in order.
     clock: monotonic seconds.
     on_room: called, on the loop's thread, when what had waited beyond the bound was taken.
+    on_unused: the same, with the name of a model that is to be unloaded when no stream needs it any more.
 
-    `is_overloaded`: no new stream is let in; whoever measures that sets it, from any thread.
+    `is_overloaded`: no new stream is let in; whoever measures that sets it, from any thread. `has_freed`: a stream may have let
+    go of a model since the last look.
     """
 
     def __init__(
@@ -92,33 +95,42 @@ class RecognitionLoop:
         max_batch: int,
         clock: Callable[[], float] = time.monotonic,
         on_room: Callable[[], None] = lambda: None,
+        on_unused: Callable[[str], None] = lambda _model: None,
     ) -> None:
-        self.engines = dict(engines)
+        self.lineup = Lineup(engines.values())
+        self.engines = self.lineup.engines
         self.detector = detector
         self.deliver = deliver
         self.max_streams = max_streams
         self.max_batch = max_batch
-        self.paces = {name: Pace() for name in self.engines}
         self.pulse = Pulse(clock)
-        self.clients: dict[tuple[int, int], _Client] = {}
-        self._active: dict[tuple[int, int], _Client] = {}  # what a pass looks at; of thousands of streams few have anything to do
+        self.clients: dict[tuple[int, int], Client] = {}
+        self._active: dict[tuple[int, int], Client] = {}  # what a pass looks at; of thousands of streams few have anything to do
         self._on_room = on_room
-        self._inbox: deque[tuple[int, Sequence[AnyRequest] | None]] = deque()
+        self._on_unused = on_unused
+        self._inbox: deque[tuple[int, Sequence[AnyStreamRequest] | None] | Callable[[], None]] = deque()
         self._num_waiting_bytes = 0
         self._wake = threading.Condition()
         self._is_stopping = False
         self.is_overloaded = False
+        self.has_freed = False
         self._keys = itertools.count()
         self._clock = clock
         self._lags_told_s = clock()
 
     # Any thread
 
-    def submit(self, link_id: int, requests: Sequence[AnyRequest], num_bytes: int = 0) -> None:
+    def submit(self, link_id: int, requests: Sequence[AnyStreamRequest], num_bytes: int = 0) -> None:
         """`num_bytes`: what they need until they are taken. Nothing is refused; `has_room` is for whoever can wait."""
         with self._wake:
             self._num_waiting_bytes += num_bytes
             self._inbox.append((link_id, requests))
+            self._wake.notify()
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Have `task` carried out on the loop's thread, between two passes. It must not raise."""
+        with self._wake:
+            self._inbox.append(task)
             self._wake.notify()
 
     @property
@@ -161,7 +173,11 @@ class RecognitionLoop:
             had_room, self._num_waiting_bytes = self.has_room, 0
         if not had_room:
             self._on_room()
-        for link_id, requests in items:
+        for item in items:
+            if not isinstance(item, tuple):
+                item()
+                continue
+            link_id, requests = item
             if requests is None:
                 self._forget_link(link_id)
                 continue
@@ -173,7 +189,7 @@ class RecognitionLoop:
             while not self._inbox and not self._is_stopping:
                 self._wake.wait()
 
-    def _carry_out(self, link_id: int, request: AnyRequest) -> None:
+    def _carry_out(self, link_id: int, request: AnyStreamRequest) -> None:
         key = (link_id, request.stream)
         if isinstance(request, OpenStream):
             self._open(link_id, request)
@@ -185,7 +201,7 @@ class RecognitionLoop:
         with _sparing_others(client.stream):
             self._command(client, request, key)
 
-    def _command(self, client: _Client, request: AnyRequest, key: tuple[int, int]) -> None:
+    def _command(self, client: Client, request: AnyStreamRequest, key: tuple[int, int]) -> None:
         match request:
             case AudioChunk():
                 client.stream.push(request.payload)
@@ -205,24 +221,48 @@ class RecognitionLoop:
     def _open(self, link_id: int, request: OpenStream) -> None:
         try:
             self._admit(request)
-            engine = self._engine_for(request.options)
+            engine = self.lineup.engine_for(request.options)
         except InferenceError as err:
             self.deliver(link_id, [failure(request.stream, err)])
             return
         name = engine.info.name
         stream = Stream(request.stream, name, request.options, request.checkpoint)
         key = link_id, request.stream
-        self.clients[key] = self._active[key] = _Client(link_id, stream, engine.open_stream())
+        self.clients[key] = self._active[key] = Client(link_id, stream, engine)
         language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
         stream.events.append(StreamOpened(stream=request.stream, model=name, language=language, denoise=stream.is_denoised))
 
-    def _configure(self, client: _Client, request: ConfigureStream) -> None:
-        """The web side refuses a language that the model does not know; one that slips through changes nothing."""
-        info = self.engines[client.stream.model].info
+    def _configure(self, client: Client, request: ConfigureStream) -> None:
+        """The web side refuses what the model does not know; what slips through changes nothing."""
+        if not isinstance(request.model, UnsetType):
+            languages = client.stream.next_options.languages if isinstance(request.languages, UnsetType) else request.languages
+            request = structs.replace(request, model=self._model_for(client, request.model, languages))
+        model = client.stream.next_model if isinstance(request.model, UnsetType) else request.model
+        info = self.engines[model].info
         if not isinstance(request.languages, UnsetType) and not can_serve(info, request.languages):
             logger.warning("a stream of %s was to be configured for %s; kept as it was", info.name, request.languages)
             request = structs.replace(request, languages=UNSET)
         client.stream.configure(request)
+        self.change_model(client, model)
+
+    def change_model(self, client: Client, model: str) -> None:
+        """From its next segment on."""
+        if model != client.stream.next_model:
+            self.has_freed = True
+            client.stream.change_model(model)
+            self.touch(client)
+
+    def touch(self, client: Client) -> None:
+        """Let the next pass look at it."""
+        self._active[client.link_id, client.stream.stream_id] = client
+
+    def _model_for(self, client: Client, model: str, languages: tuple[str, ...]) -> str | UnsetType:
+        """The model itself, or who took over from it."""
+        try:
+            return self.lineup.named(model, languages).info.name
+        except InferenceError as err:
+            logger.warning("a stream of %s was to change to %s; kept as it was: %s", client.stream.next_model, model, err)
+            return UNSET
 
     def _admit(self, request: OpenStream) -> None:
         if len(self.clients) >= self.max_streams:
@@ -230,30 +270,11 @@ class RecognitionLoop:
         if self.is_overloaded and not request.goes_on:
             raise OverloadedError
 
-    def _engine_for(self, options: StreamOptions) -> Engine[Any]:
-        if options.model is not None:
-            return self._named(options.model, options.languages)
-        for engine in self.engines.values():
-            if can_serve(engine.info, options.languages):
-                return engine
-        raise UnsupportedLanguageError(
-            f"No loaded model knows {', '.join(options.languages) or 'how to detect languages'}; "
-            f"loaded models: {', '.join(self.engines)}."
-        )
-
-    def _named(self, name: str, languages: tuple[str, ...]) -> Engine[Any]:
-        engine = self.engines.get(name)
-        if engine is None:
-            raise UnknownModelError(f"There is no model {name!r} here; loaded models: {', '.join(self.engines)}.")
-        if not can_serve(engine.info, languages):
-            known = ", ".join(engine.info.languages)
-            raise UnsupportedLanguageError(f"Model {name} does not serve {', '.join(languages) or 'auto'}; it knows {known}.")
-        return engine
-
     def _forget(self, key: tuple[int, int]) -> None:
         client = self.clients.pop(key)
         self._active.pop(key, None)
-        self.engines[client.stream.model].finish(client.state)
+        self.has_freed = True
+        client.engine.finish(client.state)
 
     def _forget_link(self, link_id: int) -> None:
         for key in [key for key in self.clients if key[0] == link_id]:
@@ -315,9 +336,9 @@ class RecognitionLoop:
             self._run([by_key[wish.key] for wish in chosen], chosen, now_s)
 
     def _max_samples(self, model: str) -> float:
-        return self.paces[model].samples_in(MAX_BATCH_S)
+        return self.lineup.paces[model].samples_in(MAX_BATCH_S)
 
-    def _wish(self, key: int, client: _Client, now_s: float) -> Wish | None:
+    def _wish(self, key: int, client: Client, now_s: float) -> Wish | None:
         stream = client.stream
         if stream.is_done or not (stream.wants_final or stream.wants_partial):
             client.waiting_s = None
@@ -326,14 +347,14 @@ class RecognitionLoop:
             client.waiting_s = now_s
         return Wish(key, stream.model, stream.wants_final, client.waiting_s, stream.num_wanted_samples, stream.is_unseen)
 
-    def _run(self, clients: list[_Client], wishes: list[Wish], now_s: float) -> None:
+    def _run(self, clients: list[Client], wishes: list[Wish], now_s: float) -> None:
         is_final = wishes[0].is_final
-        engine = self.engines[wishes[0].model]
+        engine = clients[0].engine
         windows = [_window(client, is_final=is_final) for client in clients]
         started_s = self._clock()
         results = self._recognise(engine, windows)
         infer_s = self._clock() - started_s
-        self.paces[wishes[0].model].learn(sum(len(window.audio) for window in windows), infer_s)
+        self.lineup.paces[wishes[0].model].learn(sum(len(window.audio) for window in windows), infer_s)
         for client, wish, result in zip(clients, wishes, results, strict=True):
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
@@ -361,11 +382,11 @@ class RecognitionLoop:
         found = iter(engine.step(audible) if audible else [])
         return [next(found) if len(window.audio) else _nothing(window) for window in windows]
 
-    def _book(self, client: _Client, result: Hypothesis | StepError, model: str, timings: Timings, *, is_final: bool) -> None:
+    def _book(self, client: Client, result: Hypothesis | StepError, model: str, timings: Timings, *, is_final: bool) -> None:
         """Give the stream its result."""
         stream = client.stream
         if isinstance(result, StepError):
-            _give_up(stream, result)
+            give_up(stream, result)
             return
         heard = _heard(result, model, timings)
         if is_final:
@@ -382,6 +403,7 @@ class RecognitionLoop:
             if client.stream.events:
                 outgoing.setdefault(client.link_id, []).extend(client.stream.events)
                 client.stream.events = []
+            self._follow_model(client)
             if client.stream.is_done:
                 self._forget(key)
             elif not client.stream.has_work and not client.stream.is_settling:
@@ -389,6 +411,27 @@ class RecognitionLoop:
                 del self._active[key]
         for link_id, events in outgoing.items():
             self.deliver(link_id, events)
+        self.look_for_unused()
+
+    def look_for_unused(self) -> None:
+        """Tell of models that are to go and that nobody needs any more, when streams have ended or changed."""
+        if self.has_freed:
+            self.has_freed = False
+            for model in self.lineup.retiring:
+                if not any(self.users_of(model)):
+                    self._on_unused(model)
+
+    def users_of(self, model: str) -> Iterator[Client]:
+        """Streams that need it still."""
+        return (client for client in self.clients.values() if client.engine.info.name == model or model in client.stream.models)
+
+    def _follow_model(self, client: Client) -> None:
+        """Let the engine that recognises the stream from now on begin with it, and the one before forget it."""
+        if client.stream.model != client.engine.info.name:
+            self.has_freed = True
+            client.engine.finish(client.state)
+            client.engine = self.engines[client.stream.model]
+            client.state = client.engine.open_stream()
 
     def _tell_lags(self) -> None:
         """Let the streams that are far behind say so, whether or not anything else is to be told."""
@@ -405,7 +448,8 @@ def _has_waited(stream: Stream) -> bool:
     return stream.has_frame() and not stream.is_done and not stream.endpointer.is_busy
 
 
-def _give_up(stream: Stream, err: InferenceError) -> None:
+def give_up(stream: Stream, err: InferenceError) -> None:
+    """End the stream with `err`."""
     stream.events.append(failure(stream.stream_id, err))
     stream.is_done = True
 
@@ -417,7 +461,7 @@ def _sparing_others(stream: Stream) -> Iterator[None]:
         yield
     except Exception:
         logger.exception("stream %d failed", stream.stream_id)
-        _give_up(stream, StepError(STREAM_FAILED))
+        give_up(stream, StepError(STREAM_FAILED))
 
 
 def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
@@ -430,7 +474,7 @@ def _nothing(window: Window[Any]) -> Hypothesis:
     return Hypothesis("", "", language, 0.0, ())
 
 
-def _window(client: _Client, *, is_final: bool) -> Window[Any]:
+def _window(client: Client, *, is_final: bool) -> Window[Any]:
     audio, languages = client.stream.window()
     return Window(client.state, audio, languages, is_final, client.stream.hotwords)
 

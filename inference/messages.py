@@ -197,6 +197,11 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
             return self.multilingual
         return not self.languages or wanted <= set(self.languages)
 
+    def takes(self, options: StreamOptions) -> bool:
+        """Whether a stream may be given to it: it is called for, or stands for a model that is."""
+        is_meant = options.model is None or options.model in (self.name, *self.replaces)
+        return is_meant and not self.is_draining and self.can_serve(options.languages)
+
 
 class Event(Struct, frozen=True, tag_field="t", kw_only=True):
     """From inference to web."""

@@ -12,7 +12,7 @@ MARGIN_SAMPLES: Final = to_samples(100)
 @dataclass(slots=True)
 class Segment:
     """Positions: speech lies in [`voiced_from`, `voiced_until`), what is recognised in [`start`, `end`), with silence around it;
-    `stepped` is where the last step ended.
+    `stepped` is where the last step ended. `model`: the one that recognises it.
 
     `end` is None while it is spoken. `number` is given when its first text leaves.
     """
@@ -21,6 +21,7 @@ class Segment:
     voiced_from: int
     languages: tuple[str, ...]
     hotwords: tuple[str, ...] = ()
+    model: str = ""
     end: int | None = None
     voiced_until: int | None = None
     number: int | None = None

@@ -16,12 +16,32 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from inference.config import InferenceConfig
+from msgspec import structs
+
+from inference import memory
+from inference.config import InferenceConfig, split_model
 from inference.engines.base import Engine
+from inference.keeper import ModelKeeper
 from inference.link import local
 from inference.load import LoadMeter
+from inference.loading import device_of
 from inference.loop import RecognitionLoop
-from inference.messages import AnyEvent, AnyStreamEvent, WorkerLoad, WorkerStatus, encoder, request_decoder
+from inference.messages import (
+    AnyEvent,
+    AnyModelEvent,
+    AnyModelRequest,
+    AnyRequest,
+    AnyStreamEvent,
+    AnyStreamRequest,
+    LoadModel,
+    ModelFailed,
+    ModelInfo,
+    UnloadModel,
+    WorkerLoad,
+    WorkerStatus,
+    encoder,
+    request_decoder,
+)
 from inference.vad import LevelVad, SileroVad, SpeechDetector
 
 logger = logging.getLogger(__name__)
@@ -52,6 +72,8 @@ class InferenceServer:
         self._events = asyncio.get_running_loop()
         self._recognition: RecognitionLoop | None = None
         self._meter: LoadMeter | None = None
+        self._keeper: ModelKeeper | None = None
+        self._loop: RecognitionLoop | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until loading or recognition fails; whatever failed is raised here.
@@ -76,6 +98,8 @@ class InferenceServer:
 
     async def _shut_down(self, server: asyncio.Server, thread: threading.Thread) -> None:
         server.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._recognition is not None:
             self._recognition.stop()
         await asyncio.to_thread(thread.join)
@@ -90,9 +114,7 @@ class InferenceServer:
         self._write(link_id, [self.status, self.load])
         try:
             while (body := await local.read_frame(reader)) is not None:
-                if self._recognition is not None:
-                    self._recognition.submit(link_id, request_decoder.decode(body), len(body))
-                    await self._wait_for_room(self._recognition)
+                await self._take(link_id, request_decoder.decode(body), len(body))
         except ValueError:
             logger.exception("link %d sent what cannot be read; closing it", link_id)
         finally:
@@ -100,6 +122,25 @@ class InferenceServer:
             if self._recognition is not None:
                 self._recognition.drop_link(link_id)
             await local.close(writer)
+
+    async def _take(self, link_id: int, requests: list[AnyRequest], num_bytes: int) -> None:
+        for_streams: list[AnyStreamRequest] = []
+        for request in requests:
+            if isinstance(request, LoadModel | UnloadModel):
+                self._take_for_model(link_id, request)
+            else:
+                for_streams.append(request)
+        if self._recognition is not None:
+            self._recognition.submit(link_id, for_streams, num_bytes)
+            await self._wait_for_room(self._recognition)
+
+    def _take_for_model(self, link_id: int, request: AnyModelRequest) -> None:
+        if self._keeper is not None:
+            self._keeper.take(link_id, request)
+            return
+        model = request.spec.name if isinstance(request, LoadModel) else request.model
+        sentence = "This inference process is still loading its first models. Try again in a moment."
+        self._write(link_id, [ModelFailed(model=model, stage="checking", code="not_ready", message=sentence)])
 
     async def _wait_for_room(self, recognition: RecognitionLoop) -> None:
         """While recognition does not take what comes, no more is read: it waits in the web processes, which keep it anyway."""
@@ -148,13 +189,14 @@ class InferenceServer:
     def _recognise(self) -> None:
         try:
             detector = self._load()
-            loop = RecognitionLoop(
+            loop = self._loop = RecognitionLoop(
                 {engine.info.name: engine for engine in self.engines},
                 detector,
                 self._deliver,
                 max_streams=self.config.max_streams,
                 max_batch=self.config.max_batch,
                 on_room=lambda: self._on_events(self._has_room.set),
+                on_unused=lambda model: self._on_events(self._on_unused, model),
             )
             self._on_events(self._become_ready, loop)
             loop.run()
@@ -162,25 +204,43 @@ class InferenceServer:
             self.failure = err
         finally:
             self._on_events(self._stopping.set)
-            for engine in self.engines:
+            for engine in self.engines if self._loop is None else self._loop.engines.values():
                 engine.close()
 
     def _load(self) -> SpeechDetector:
         for engine in self.engines:
-            engine.load()
-            engine.warm_up()
+            self._load_one(engine)
             logger.info("%s is warm%s", engine.info.name, f" ({engine.info.precision})" if engine.info.precision else "")
         return LevelVad() if all(engine.info.engine == "fake" for engine in self.engines) else SileroVad()
+
+    def _load_one(self, engine: Engine[Any]) -> None:
+        device = device_of(engine, self.config)
+        before_bytes = memory.used_bytes(device)
+        engine.load()
+        engine.warm_up()
+        memory.give_back(device)
+        engine.info = structs.replace(engine.info, memory_bytes=max(0, memory.used_bytes(device) - before_bytes))
 
     def _become_ready(self, loop: RecognitionLoop) -> None:
         self._recognition = loop
         self._meter = LoadMeter(loop.pulse, self.config.max_streams, self.config.max_delay_ms)
         if self._stopping.is_set():
             loop.stop()
-        models = tuple(engine.info for engine in self.engines)
+        sources = {name: str(path or name) for name, path in map(split_model, self.config.models)}
+        self._keeper = ModelKeeper(loop, self.config, sources, tell=self._tell, announce=self._announce_models)
+        self._announce_models(tuple(engine.info for engine in self.engines))
+        logger.info("ready: %s", ", ".join(engine.info.name for engine in self.engines))
+
+    def _tell(self, link_id: int, event: AnyModelEvent) -> None:
+        self._write(link_id, [event])
+
+    def _announce_models(self, models: tuple[ModelInfo, ...]) -> None:
         self.status = WorkerStatus(node=self.status.node, is_ready=True, models=models)
         self._announce(self.status)
-        logger.info("ready: %s", ", ".join(info.name for info in models))
+
+    def _on_unused(self, model: str) -> None:
+        if self._keeper is not None:
+            self._keeper.on_unused(model)
 
     def _deliver(self, link_id: int, events: list[AnyStreamEvent]) -> None:
         if self._recognition is not None:

@@ -17,8 +17,8 @@ from inference.client.hush import Hush
 from inference.errors import InferenceError, LinkLostError
 from inference.messages import (
     LAG_MS,
-    AnyRequest,
     AnyStreamEvent,
+    AnyStreamRequest,
     AudioChunk,
     AudioGap,
     CancelStream,
@@ -48,7 +48,7 @@ OnEvents = Callable[[list[AnyStreamEvent]], None]
 class Outlet(Protocol):
     """What carries a stream's requests."""
 
-    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+    def put(self, request: AnyStreamRequest, *, can_wait: bool = False) -> None:
         """`can_wait`: nobody waits for it; it still comes before what is put later."""
 
     def forget(self, handle: "StreamHandle") -> None: ...
@@ -208,12 +208,12 @@ class StreamHandle:
         if self.was_opened and behind_ms >= LAG_MS:
             self.on_events([StreamProgress(stream=self.number, checkpoint=self.checkpoint, behind_ms=behind_ms)])
 
-    def replay(self) -> list[AnyRequest]:
+    def replay(self) -> list[AnyStreamRequest]:
         """What a fresh inference process must be told to go on with this stream."""
         self._take_back()
         self._count_forgotten()
         first = self._frame_of(self.checkpoint.settled_samples)
-        requests: list[AnyRequest] = [self._opening()]
+        requests: list[AnyStreamRequest] = [self._opening()]
         requests.extend(self._from(sent, first) for sent in self._unsettled)
         if self._is_ending:
             requests.append(EndStream(stream=self.number))
@@ -244,9 +244,9 @@ class StreamHandle:
         for request in self._take_back():
             self.client.put(request)
 
-    def _take_back(self) -> list[AnyRequest]:
+    def _take_back(self) -> list[AnyStreamRequest]:
         """What is to be sent of what was held back; it counts as sent."""
-        requests: list[AnyRequest] = []
+        requests: list[AnyStreamRequest] = []
         if self._hush.num_passed:
             requests.append(self._settle_passed())
         if self._hush.num_held:

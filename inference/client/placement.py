@@ -37,9 +37,7 @@ class Candidate:
         return self.load.busy + self.load.queue_ms / 1000 + self.num_placed * STREAM_SHARE
 
     def can_serve(self, options: StreamOptions) -> bool:
-        if options.model is None:
-            return any(model.can_serve(options.languages) for model in self.models)
-        return any(model.name == options.model and model.can_serve(options.languages) for model in self.models)
+        return any(model.takes(options) for model in self.models)
 
 
 def least_loaded(candidates: Sequence[Candidate]) -> int | None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -18,7 +19,16 @@ from inference.client.placement import least_loaded
 from inference.client.quarantine import RELAPSE_S, CrashError, Quarantine
 from inference.client.worker_link import NO_WORKER, WorkerLink
 from inference.errors import FullError, OverloadedError
-from inference.messages import LAG_MS, AnyRequest, AnyStreamEvent, Checkpoint, StreamFailed, StreamOptions, WorkerStatus
+from inference.messages import (
+    LAG_MS,
+    AnyStreamEvent,
+    AnyStreamRequest,
+    Checkpoint,
+    ModelInfo,
+    StreamFailed,
+    StreamOptions,
+    WorkerStatus,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +56,8 @@ class InferenceClient:
         """What the processes said last, as of one: it is ready when one of them is, and has the models of all that are."""
         ready = [link.status for link in self.workers if link.can_take]
         if ready:
-            models = tuple({structs.replace(model, precision=""): model for status in ready for model in status.models}.values())
-            return WorkerStatus(node=", ".join(status.node for status in ready), is_ready=True, models=models)
+            models = [model for status in ready for model in status.models]
+            return WorkerStatus(node=", ".join(status.node for status in ready), is_ready=True, models=_merged(models))
         return next((_held_up(link.status) for link in self.workers if link.status is not NO_WORKER), NO_WORKER)
 
     def open_stream(self, options: StreamOptions, on_events: OnEvents, checkpoint: Checkpoint = BEGINNING) -> StreamHandle:
@@ -76,7 +86,7 @@ class InferenceClient:
 
     # For handles
 
-    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+    def put(self, request: AnyStreamRequest, *, can_wait: bool = False) -> None:
         """Send `request`, soon or, if it `can_wait`, with others; a stream that waits for its replay is not told twice."""
         link = self._places.get(request.stream)
         if link is not None:
@@ -198,6 +208,16 @@ class InferenceClient:
             return False
         self._place_or_wait(handle, only_with_room=True)
         return True
+
+
+def _merged(models: Iterable[ModelInfo]) -> tuple[ModelInfo, ...]:
+    """Each once, in whatever precision; it is being unloaded where that is so everywhere."""
+    found: dict[ModelInfo, ModelInfo] = {}
+    for model in models:
+        kind = structs.replace(model, precision="", memory_bytes=0, is_draining=False, replaces=())
+        if kind not in found or found[kind].is_draining:
+            found[kind] = model
+    return tuple(found.values())
 
 
 def _held_up(status: WorkerStatus) -> WorkerStatus:

@@ -18,9 +18,10 @@ from inference.client.placement import Candidate
 from inference.link import local
 from inference.messages import (
     AnyEvent,
-    AnyRequest,
     AnyStreamEvent,
+    AnyStreamRequest,
     AudioChunk,
+    ModelEvent,
     StreamOpened,
     WorkerLoad,
     WorkerStatus,
@@ -82,7 +83,7 @@ class WorkerLink:
         self._opening: set[int] = set()
         self._num_opened = 0
         self._num_ended = 0
-        self._outbox: deque[AnyRequest] = deque()
+        self._outbox: deque[AnyStreamRequest] = deque()
         self._num_stalled_watches = 0
         self._flush: asyncio.TimerHandle | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -105,13 +106,13 @@ class WorkerLink:
     def candidate(self) -> Candidate:
         return Candidate(self.status.models, self.load, len(self._opening) + self._num_opened, self._num_ended)
 
-    def open(self, stream: int, requests: Sequence[AnyRequest]) -> None:
+    def open(self, stream: int, requests: Sequence[AnyStreamRequest]) -> None:
         """Place a stream; `requests` begin with OpenStream."""
         self._opening.add(stream)
         for request in requests:
             self.put(request)
 
-    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+    def put(self, request: AnyStreamRequest, *, can_wait: bool = False) -> None:
         """Queue `request` for the next tick; if it `can_wait`, for the next one that something else needs."""
         self._outbox.append(request)
         self._send_within(QUIET_TICK_S if can_wait else TICK_S)
@@ -152,9 +153,9 @@ class WorkerLink:
         if self._outbox:
             self._send_within(TICK_S)
 
-    def _next_frame(self) -> list[AnyRequest]:
+    def _next_frame(self) -> list[AnyStreamRequest]:
         """The oldest requests, up to the one with which their audio fills a frame."""
-        frame: list[AnyRequest] = []
+        frame: list[AnyStreamRequest] = []
         num_bytes = 0
         while self._outbox and num_bytes < FRAME_BYTES:
             request = self._outbox.popleft()
@@ -214,7 +215,7 @@ class WorkerLink:
             elif isinstance(event, WorkerLoad):
                 self.load = event
                 self._num_opened = self._num_ended = 0
-            else:
+            elif not isinstance(event, ModelEvent):
                 by_stream.setdefault(event.stream, []).append(event)
         if len(by_stream) < len(events):
             self.was_tried = True

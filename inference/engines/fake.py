@@ -6,13 +6,17 @@ sends is what it must get, at known samples, through every layer that real speec
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
+from urllib.parse import parse_qsl
 
+import msgspec
 import numpy as np
+from msgspec import structs
 
 from inference.audio import SAMPLE_RATE_HZ, to_samples
 from inference.engines.base import Hypothesis, Window, Word
+from inference.errors import WeightsError
 from inference.messages import ModelInfo
 
 VOCABULARY: Final = (
@@ -73,10 +77,36 @@ def _word(number: int) -> np.ndarray:
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong, for tests. `fail_on`: a word that makes every step that holds it raise."""
+    """What goes wrong, for tests.
+
+    step_delay_s: each step waits so long; step_cpu_s: computes so long. fail_on: a word that makes a step raise.
+    load_delay_s: loading takes so long; fails_to_load: and then breaks. is_mute: it hears no words. ballast_bytes: memory that it
+    takes besides, four bytes of it for a parameter.
+    """
 
     step_delay_s: float = 0.0
     fail_on: str | None = None
+    step_cpu_s: float = 0.0
+    load_delay_s: float = 0.0
+    fails_to_load: bool = False
+    is_mute: bool = False
+    ballast_bytes: int = 0
+
+
+def faults_of(text: str) -> Faults:
+    """`load_delay_s=0.5&is_mute=1` as faults.
+
+    Raises:
+        WeightsError: there is no such fault, or its value is of another kind.
+    """
+    known = {fault.name for fault in fields(Faults)}
+    try:
+        given = dict(parse_qsl(text, strict_parsing=bool(text)))
+        if not given.keys() <= known:
+            raise ValueError(f"there are {', '.join(sorted(known))}")
+        return msgspec.convert(given, Faults, strict=False)
+    except ValueError as err:
+        raise WeightsError(f"The scripted engine has no such faults: {text!r} ({err}).") from err
 
 
 @dataclass(slots=True)
@@ -91,11 +121,23 @@ class FakeEngine:
     faults: Faults = field(default_factory=Faults)
     info: ModelInfo = ModelInfo(name="fake", engine="fake", languages=("en", "de"), multilingual=True)
     is_loaded: bool = False
+    ballast: np.ndarray | None = None
+
+    @classmethod
+    def called(cls, name: str, faults: Faults) -> "FakeEngine":
+        """Under another name than its own."""
+        engine = cls(faults)
+        engine.info = structs.replace(engine.info, name=name)
+        return engine
 
     def num_parameters(self) -> int:
-        return 0
+        return self.faults.ballast_bytes // 4
 
     def load(self) -> None:
+        time.sleep(self.faults.load_delay_s)
+        if self.faults.fails_to_load:
+            raise WeightsError(f"{self.info.name} was to fail, and did.")
+        self.ballast = np.ones(self.faults.ballast_bytes, dtype=np.uint8)
         self.is_loaded = True
 
     def warm_up(self) -> None:
@@ -109,14 +151,18 @@ class FakeEngine:
 
     def close(self) -> None:
         self.is_loaded = False
+        self.ballast = None
 
     def step(self, batch: Sequence[Window[FakeState]]) -> list[Hypothesis]:
         time.sleep(self.faults.step_delay_s)
+        until_s = time.thread_time() + self.faults.step_cpu_s
+        while time.thread_time() < until_s:
+            pass
         return [self._read(window) for window in batch]
 
     def _read(self, window: Window[FakeState]) -> Hypothesis:
         window.state.num_steps += 1
-        words = _read_words(window.audio)
+        words = [] if self.faults.is_mute else _read_words(window.audio)
         if self.faults.fail_on in [word.text for word in words]:
             raise RuntimeError("a fault was switched on")
         limit_ms = (len(window.audio) - STABLE_SAMPLES) * 1000 // SAMPLE_RATE_HZ

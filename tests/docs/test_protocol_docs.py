@@ -23,7 +23,8 @@ SCHEMA_FILE = PROJECT_DIR / "docs" / "protocol.schema.json"
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 SECTIONS = dict(re.findall(r"^#+ (.+?)\n(.*?)(?=^#|\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
 KINDS: tuple[type[Struct], ...] = (*CLIENT_MESSAGES, *SERVER_MESSAGES, Word)
-NEVER_ON_THE_SOCKET = {"weights_unusable", "bad_configuration"}
+ABOUT_MODELS = {"name_taken", "out_of_memory", "canary_failed", "load_failed", "model_needed", "model_kept", "not_ready"}
+NEVER_ON_THE_SOCKET = {"weights_unusable", "bad_configuration", *ABOUT_MODELS}
 LIMITS = {
     "binary frame": protocol.MAX_FRAME_BYTES,
     "text message": protocol.MAX_TEXT_CHARS,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inference.client import InferenceClient, StreamHandle
 from inference.engines.fake import VOCABULARY, FakeEngine
 from inference.loop import RecognitionLoop
-from inference.messages import AnyRequest, AnyStreamEvent, AudioChunk, StreamDone, StreamOptions, TranscriptFinal
+from inference.messages import AnyStreamEvent, AnyStreamRequest, AudioChunk, StreamDone, StreamOptions, TranscriptFinal
 from inference.vad import LevelVad
 from tests.inference.worker import say
 
@@ -23,7 +23,7 @@ MAX_TURNS = 2_000
 class Wire:
     """Stands for the client's outbox and the socket; `die` is what SIGKILL does."""
 
-    outbox: list[AnyRequest] = field(default_factory=list)
+    outbox: list[AnyStreamRequest] = field(default_factory=list)
     events: list[AnyStreamEvent] = field(default_factory=list)
     is_cut: bool = False
 
@@ -40,7 +40,7 @@ class Wire:
         if not self.is_cut:
             self.handle.take(events)
 
-    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+    def put(self, request: AnyStreamRequest, *, can_wait: bool = False) -> None:
         self.outbox.append(request)
 
     def forget(self, _handle: StreamHandle) -> None:

@@ -19,8 +19,8 @@ from inference.errors import LinkLostError
 from inference.loop import RecognitionLoop
 from inference.messages import (
     LAG_MS,
-    AnyRequest,
     AnyStreamEvent,
+    AnyStreamRequest,
     AudioChunk,
     Checkpoint,
     OpenStream,
@@ -59,7 +59,7 @@ class Process:
             self.loop = RecognitionLoop(
                 {"fake": FakeEngine()}, LevelVad(), self.deliver, max_streams=MAX_STREAMS[self.name], max_batch=9
             )
-            self.outbox: list[AnyRequest] = []
+            self.outbox: list[AnyStreamRequest] = []
             self.load = WorkerLoad()
             self.is_heard = True
 
@@ -78,10 +78,10 @@ class Process:
     def has_room_for(self, handle: StreamHandle) -> bool:
         return WorkerLink.has_room_for(cast(WorkerLink, self), handle)
 
-    def open(self, _stream: int, requests: list[AnyRequest]) -> None:
+    def open(self, _stream: int, requests: list[AnyStreamRequest]) -> None:
         self.outbox += requests
 
-    def put(self, request: AnyRequest, *, can_wait: bool = False) -> None:
+    def put(self, request: AnyStreamRequest, *, can_wait: bool = False) -> None:
         self.outbox.append(request)
 
     def forget(self, stream: int) -> None:

@@ -16,7 +16,7 @@ SHORT_S, LONG_S = 1, 5
 
 @pytest.fixture(scope="module")
 def engine() -> WhisperEngine:
-    made = whisper_base(Placement("fp32"))
+    made = whisper_base("whisper-base", Placement("fp32"))
     assert isinstance(made, WhisperEngine)
     return made
 

@@ -13,7 +13,7 @@ MIXED = "他也認為这是兼复傳承文化"
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    engine = whisper_base(Placement("fp32"))
+    engine = whisper_base("whisper-base", Placement("fp32"))
     assert isinstance(engine, WhisperEngine)
     return engine.vocabulary
 

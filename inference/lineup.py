@@ -1,0 +1,149 @@
+"""Which models there are, which of them takes a stream, and who takes over from one that goes: pure policy, no thread.
+
+The recognition loop's own; nobody else touches it.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from msgspec import structs
+
+from inference.batching import Pace
+from inference.engines.base import Engine
+from inference.errors import ModelNeededError, UnknownModelError, UnsupportedLanguageError
+from inference.messages import ModelInfo, StreamOptions
+
+Languages = tuple[str, ...]
+
+
+class Lineup:
+    """Args:
+    engines: in order of preference; loaded and warm. Those that are added come after them.
+    """
+
+    def __init__(self, engines: Iterable[Engine[Any]]) -> None:
+        self.engines = {engine.info.name: engine for engine in engines}
+        self.paces = {name: Pace() for name in self.engines}
+        self._retiring: dict[str, str] = {}
+        self._replaced: dict[str, str] = {}
+
+    # Asking
+
+    def is_retiring(self, name: str) -> bool:
+        return name in self._retiring
+
+    @property
+    def retiring(self) -> tuple[str, ...]:
+        return tuple(self._retiring)
+
+    def infos(self) -> tuple[ModelInfo, ...]:
+        """Of all models that are loaded, as the web side is told of them."""
+        return tuple(
+            structs.replace(
+                engine.info,
+                is_draining=name in self._retiring,
+                replaces=tuple(gone for gone in self._replaced if self._present(gone) == name),
+            )
+            for name, engine in self.engines.items()
+        )
+
+    def engine_for(self, options: StreamOptions) -> Engine[Any]:
+        """The engine that a new stream is given.
+
+        Raises:
+            UnknownModelError, UnsupportedLanguageError: there is none.
+        """
+        if options.model is not None:
+            return self.named(options.model, options.languages)
+        for name, engine in self.engines.items():
+            if name not in self._retiring and engine.info.can_serve(options.languages):
+                return engine
+        raise UnsupportedLanguageError(
+            f"No loaded model knows {', '.join(options.languages) or 'how to detect languages'}; "
+            f"loaded models: {', '.join(self._staying())}."
+        )
+
+    def named(self, name: str, languages: Languages) -> Engine[Any]:
+        """The engine that is asked for, or the one that took over from it.
+
+        Raises:
+            UnknownModelError, UnsupportedLanguageError: there is none, or it does not know the languages.
+        """
+        present = self._present(name)
+        if present is None:
+            raise UnknownModelError(f"There is no model {name!r} here; loaded models: {', '.join(self._staying())}.")
+        engine = self.engines[present]
+        if not engine.info.can_serve(languages):
+            known = ", ".join(engine.info.languages)
+            raise UnsupportedLanguageError(f"Model {present} does not serve {', '.join(languages) or 'auto'}; it knows {known}.")
+        return engine
+
+    def heir_of(self, name: str, languages: Languages) -> str | None:
+        """The model that goes on with a stream of `name`, which is being unloaded: the successor, else any that can."""
+        successor = self._present(self._retiring.get(name, ""))
+        candidates = [*([successor] if successor else []), *self._staying()]
+        return next((other for other in candidates if other != name and self.engines[other].info.can_serve(languages)), None)
+
+    # Changing
+
+    def add(self, engine: Engine[Any]) -> None:
+        name = engine.info.name
+        self.engines[name] = engine
+        self.paces[name] = Pace()
+        self._replaced.pop(name, None)
+
+    def retire(self, name: str, successor: str, heard: Collection[Languages]) -> None:
+        """`name` takes no new streams. `successor`: who goes on with them, or nothing. `heard`: languages of its streams.
+
+        Raises:
+            UnknownModelError: one of both is not there, or is going itself.
+            ModelNeededError: what its streams say could not be recognised any more.
+        """
+        self._check_there(name)
+        if successor:
+            self._check_there(successor)
+        self._check_not_needed(name, successor, heard)
+        self._retiring[name] = successor
+        if successor:
+            self._replaced[name] = successor
+
+    def restore(self, name: str) -> None:
+        """It stays after all."""
+        self._retiring.pop(name, None)
+        self._replaced.pop(name, None)
+
+    def remove(self, name: str) -> Engine[Any]:
+        """Give it away; `retire` came before."""
+        assert name in self._retiring
+        del self._retiring[name], self.paces[name]
+        return self.engines.pop(name)
+
+    # Inside
+
+    def _staying(self) -> list[str]:
+        return [name for name in self.engines if name not in self._retiring]
+
+    def _present(self, name: str) -> str | None:
+        """`name` itself, or who took over from it, and so on. Whoever takes over is there, so no two replace each other."""
+        while name not in self.engines or name in self._retiring:
+            if name not in self._replaced:
+                return None
+            name = self._replaced[name]
+        return name
+
+    def _check_there(self, name: str) -> None:
+        if name not in self.engines or name in self._retiring:
+            raise UnknownModelError(
+                f"There is no model {name!r} here to go on with; loaded models: {', '.join(self._staying())}."
+            )
+
+    def _check_not_needed(self, name: str, successor: str, heard: Collection[Languages]) -> None:
+        others = [other for other in self._staying() if other != name]
+        if not others or successor == name:
+            raise ModelNeededError(f"{name} is the only model here. Load another one first.")
+        for languages in heard:
+            if not any(self.engines[other].info.can_serve(languages) for other in others):
+                raise ModelNeededError(
+                    f"{name} is heard by streams in {', '.join(languages) or 'languages to be detected'}, which no other model "
+                    "here knows. Load one that does first."
+                )

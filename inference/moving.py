@@ -1,0 +1,79 @@
+"""What is done to models and their streams while others go on speaking. Everything here belongs to the recognition thread."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from inference.engines.base import Engine
+from inference.errors import ModelGoneError
+from inference.loop import Client, RecognitionLoop, give_up
+from inference.messages import ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """How many streams go on with another model, and how many could not."""
+
+    num_moved: int = 0
+    num_failed: int = 0
+
+
+class Mover:
+    def __init__(self, recognition: RecognitionLoop) -> None:
+        self._recognition = recognition
+        self._lineup = recognition.lineup
+
+    def add(self, engine: Engine[Any]) -> tuple[ModelInfo, ...]:
+        """Streams may be given to it from now on. Returns all models."""
+        self._lineup.add(engine)
+        return self._lineup.infos()
+
+    def retire(self, name: str, successor: str) -> tuple[ModelInfo, ...]:
+        """It takes no new streams; the loop tells when the last one has let go of it. Returns all models.
+
+        Raises:
+            UnknownModelError, ModelNeededError: as `Lineup.retire`.
+        """
+        heard = {client.stream.next_options.languages for client in self._recognition.users_of(name)}
+        self._lineup.retire(name, successor, heard)
+        self._recognition.has_freed = True
+        self._recognition.look_for_unused()
+        return self._lineup.infos()
+
+    def restore(self, name: str) -> tuple[ModelInfo, ...]:
+        """It stays after all. Returns all models."""
+        self._lineup.restore(name)
+        return self._lineup.infos()
+
+    def remove(self, name: str) -> Engine[Any]:
+        """Nobody needs it any more; whoever gets it closes it."""
+        return self._lineup.remove(name)
+
+    def infos(self) -> tuple[ModelInfo, ...]:
+        return self._lineup.infos()
+
+    def move_streams(self, name: str) -> Moves:
+        """Let its streams go on with another model, each from its next segment on. One that no other can hear is failed."""
+        users = list(self._recognition.users_of(name))
+        moved = [self._move(client, name) for client in users]
+        return Moves(moved.count(True), moved.count(False))
+
+    def end_segments(self, name: str) -> None:
+        """Make boundaries where none come by themselves: a client may send no more audio in the middle of a word."""
+        for client in list(self._recognition.users_of(name)):
+            client.stream.end_segment()
+            self._recognition.touch(client)
+
+    def _move(self, client: Client, name: str) -> bool:
+        stream = client.stream
+        if stream.next_model != name:
+            return True
+        heir = self._lineup.heir_of(name, stream.next_options.languages)
+        if heir is not None:
+            self._recognition.change_model(client, heir)
+            return True
+        languages = ", ".join(stream.next_options.languages) or "a language to be detected"
+        give_up(
+            stream, ModelGoneError(f"The model {name} is not served any more, and no other one knows {languages}. Start again.")
+        )
+        self._recognition.touch(client)
+        return False
