@@ -2,8 +2,10 @@
 
 from django.apps import AppConfig
 from django.core.checks import Tags, register
+from django.db.models.signals import post_migrate
 
 from transcription import checks
+from transcription.catalogue.shipped import ensure_shipped
 
 
 class TranscriptionConfig(AppConfig):
@@ -16,3 +18,4 @@ class TranscriptionConfig(AppConfig):
         register(checks.check_plain_origins, Tags.security)
         register(checks.check_proxies, Tags.security, deploy=True)
         register(checks.check_inference_address, Tags.compatibility)
+        post_migrate.connect(ensure_shipped, sender=self)
