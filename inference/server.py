@@ -21,6 +21,7 @@ from msgspec import structs
 from inference import memory
 from inference.config import InferenceConfig, split_model
 from inference.engines.base import Engine
+from inference.errors import NotReadyError
 from inference.keeper import ModelKeeper
 from inference.link import local
 from inference.load import LoadMeter
@@ -139,8 +140,8 @@ class InferenceServer:
             self._keeper.take(link_id, request)
             return
         model = request.spec.name if isinstance(request, LoadModel) else request.model
-        sentence = "This inference process is still loading its first models. Try again in a moment."
-        self._write(link_id, [ModelFailed(model=model, stage="checking", code="not_ready", message=sentence)])
+        err = NotReadyError("This inference process is still loading its first models. Try again in a moment.")
+        self._write(link_id, [ModelFailed(model=model, stage="checking", code=err.code, message=err.message)])
 
     async def _wait_for_room(self, recognition: RecognitionLoop) -> None:
         """While recognition does not take what comes, no more is read: it waits in the web processes, which keep it anyway."""
