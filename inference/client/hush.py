@@ -5,7 +5,6 @@ same gate that would keep it from the voice activity network (`inference.gate`) 
 for they are to be heard before what is loud; what is older has passed, as silence.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,8 +15,38 @@ from inference.endpointing import FRAME_MS, FRAME_SAMPLES
 from inference.gate import LOOKBACK_FRAMES, EnergyGate, frame_powers
 from inference.messages import StreamOptions
 
-KEPT_MS: Final = LOOKBACK_FRAMES * FRAME_MS
+KEPT_MS: Final = 2_000
+SAMPLE_16_BYTES: Final = SAMPLE_BYTES["pcm_s16le"]
 NO_SAMPLES: Final = np.zeros(0, dtype=np.int16)
+assert KEPT_MS >= LOOKBACK_FRAMES * FRAME_MS, "the network is to hear so much before what is loud"
+
+
+class Ring:
+    """The last bytes of many: one piece of memory, so that thousands of them leave no holes. `num_bytes`: how many there are."""
+
+    __slots__ = ("_end", "_memory", "num_bytes")
+
+    def __init__(self, capacity: int) -> None:
+        self._memory = bytearray(capacity)
+        self._end = 0
+        self.num_bytes = 0
+
+    def push(self, data: bytes) -> int:
+        """Returns how many bytes had to go, of the oldest."""
+        capacity = len(self._memory)
+        num_gone = max(0, self.num_bytes + len(data) - capacity)
+        kept = data[-capacity:]
+        before_the_edge = min(len(kept), capacity - self._end)
+        self._memory[self._end : self._end + before_the_edge] = kept[:before_the_edge]
+        self._memory[: len(kept) - before_the_edge] = kept[before_the_edge:]
+        self._end = (self._end + len(kept)) % capacity
+        self.num_bytes += len(data) - num_gone
+        return num_gone
+
+    def read(self) -> bytes:
+        """All that there are, in order."""
+        start = self._end - self.num_bytes
+        return bytes(self._memory[start:] + self._memory[: self._end] if start < 0 else self._memory[start : self._end])
 
 
 @dataclass(slots=True)
@@ -31,8 +60,7 @@ class Hush:
     num_passed: int = 0
     _gate: EnergyGate | None = None
     _rest: np.ndarray = field(default_factory=lambda: NO_SAMPLES)
-    _held: deque[bytes] = field(default_factory=deque)
-    _num_bytes: int = 0
+    _held: Ring | None = None
 
     @property
     def is_on(self) -> bool:
@@ -41,7 +69,7 @@ class Hush:
     @property
     def num_held(self) -> int:
         """Frames that are kept."""
-        return self._num_bytes // SAMPLE_BYTES["pcm_s16le"]
+        return self._held.num_bytes // SAMPLE_16_BYTES if self._held is not None else 0
 
     @property
     def floor_db(self) -> float | None:
@@ -68,17 +96,11 @@ class Hush:
         return self._gate.is_shut
 
     def hold(self, payload: bytes) -> None:
-        self._held.append(payload)
-        self._num_bytes += len(payload)
-        kept_bytes = self.options.sample_rate_hz * KEPT_MS // 1000 * SAMPLE_BYTES["pcm_s16le"]
-        while self._num_bytes - len(self._held[0]) >= kept_bytes:
-            passed = self._held.popleft()
-            self._num_bytes -= len(passed)
-            self.num_passed += len(passed) // SAMPLE_BYTES["pcm_s16le"]
+        if self._held is None:
+            self._held = Ring(self.options.sample_rate_hz * KEPT_MS // 1000 * SAMPLE_16_BYTES)
+        self.num_passed += self._held.push(payload) // SAMPLE_16_BYTES
 
     def release(self) -> bytes:
         """What is kept, in order."""
-        held = b"".join(self._held)
-        self._held.clear()
-        self._num_bytes = 0
-        return held
+        held, self._held = self._held, None
+        return held.read() if held is not None else b""
