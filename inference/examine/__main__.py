@@ -83,6 +83,16 @@ def too_large(name: str, num_parameters: int, needed: int, available: int, where
     )
 
 
+def refusal_of(name: str, err: Exception) -> Refusal:
+    """Of what broke off while it was loaded."""
+    reason = str(err).partition("\n")[0]
+    if isinstance(err, MemoryError) or "memory" in reason:
+        return Refusal(
+            code=TOO_LARGE, message=f"{name} does not fit into this machine's memory ({reason}). Take a smaller model."
+        )
+    return Refusal(code=WeightsError.code, message=f"{name} cannot be loaded ({reason}). Copy its files anew.")
+
+
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
@@ -108,8 +118,8 @@ def main(arguments: Sequence[str]) -> int:
         examined = Examined(facts=facts)
     except InferenceError as err:
         examined = Examined(refusal=Refusal(code=err.code, message=err.message))
-    except MemoryError:
-        examined = Examined(refusal=Refusal(code=TOO_LARGE, message=f"{given.model} does not fit into this machine's memory."))
+    except (MemoryError, RuntimeError) as err:  # torch says it with a RuntimeError
+        examined = Examined(refusal=refusal_of(split_model(given.model)[0], err))
     sys.stdout.write(msgspec.json.encode(examined).decode() + "\n")
     return 0
 

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -147,14 +148,19 @@ class Fetcher:
                 self.tell(f"{part.name.removesuffix(PART)}: {(start + int(promised)) / 1e6:.1f} MB")
             with _writing(part):
                 _tag_of(part).write_text(answer.headers.get("ETag", ""), encoding="ascii", errors="replace")
-                file = part.open("ab" if start else "wb")
+                file = part.open("ab" if start else "wb", buffering=0)  # what cannot be written is known at once
             with file:
                 while piece := answer.read(CHUNK_BYTES):
                     with _writing(part):
-                        file.write(piece)
-                        file.flush()
+                        _write_all(file, piece)
         if promised is not None and _size(part) != start + int(promised):
             raise InterruptedFetch(f"{_size(part) - start} of {promised} bytes came")
+
+
+def _write_all(file: FileIO, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 @contextmanager
@@ -203,6 +209,7 @@ def _opened(url: str, part: Path) -> http.client.HTTPResponse:
     try:
         answer = _opener().open(urllib.request.Request(url, headers=headers), timeout=PATIENCE_S)  # noqa: S310  # HTTP(S) only
     except urllib.error.HTTPError as err:
+        err.close()
         raise _refusal(url, part, err) from err
     except urllib.error.URLError as err:
         raise CatalogueError(

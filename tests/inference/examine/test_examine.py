@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from inference.examine.__main__ import TooLargeError, check_room
+from inference.examine.__main__ import refusal_of as refusal_of_error
 from inference.examine.facts import Examined, Facts, Refusal, peak_bytes, resident_bytes
 from tests.inference.engines.whisper.weights.layouts import random_weights, small, write_openai
 from tests.inference.worker import PROJECT_DIR
@@ -68,7 +69,6 @@ def test_a_model_of_ones_own_is_examined_where_it_lies(tmp_path: Path) -> None:
     ("content", "code", "sentence"),
     [
         (b"\x89PNG and then some", "weights_unusable", "is no torch checkpoint or is damaged"),
-        (b"", "weights_unusable", "is no torch checkpoint or is damaged"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused_in_a_sentence(tmp_path: Path, content: bytes, code: str, sentence: str) -> None:
@@ -101,6 +101,21 @@ def test_a_model_is_refused_before_it_is_loaded_where_memory_is_short(
     else:
         with pytest.raises(TooLargeError, match=r"whisper-huge has .* Take a smaller model"):
             check_room("whisper-huge", 1000, "fp32", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("err", "code"),
+    [
+        (MemoryError(), "too_large"),
+        (RuntimeError("unable to mmap 9 bytes: Cannot allocate memory (12)"), "too_large"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "weights_unusable"),
+    ],
+)
+def test_what_breaks_off_while_it_is_loaded_is_told_in_a_sentence(err: Exception, code: str) -> None:
+    refusal = refusal_of_error("huge", err)
+
+    assert refusal.code == code
+    assert refusal.message.startswith("huge ")
 
 
 def test_a_lower_precision_is_estimated_smaller() -> None:
