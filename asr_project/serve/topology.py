@@ -147,8 +147,9 @@ def preparation(environment: dict[str, str]) -> ChildSpec:
 
 
 def worker(environment: dict[str, str]) -> ChildSpec:
-    """One thread, not a forked pool: a second copy of Django would cost more memory than the tasks need."""
-    flags = ["--pool", "threads", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    """Threads, not a forked pool: further copies of Django would cost more memory than the tasks need. Two are for swaps, which
+    take minutes, and two for what must not wait."""
+    flags = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     return python_child(
         "worker",
         [*QUIET_AS_ROOT, "-m", "celery", "-q", "-A", "asr_project", "worker", *flags],

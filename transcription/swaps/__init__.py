@@ -4,6 +4,19 @@
 `tending` looks after what was left behind: by a worker that died, or by an inference process that was restarted.
 """
 
-from transcription.swaps.requests import SwapRefused, request_rollback, request_swap
+from transcription.swaps.fleet import Fleet, InferenceFleet
+from transcription.swaps.requests import SUPERSEDED, SwapRefused, request_rollback, request_swap, why_unfit
+from transcription.swaps.running import run_swap
+from transcription.swaps.tending import tend
 
-__all__ = ["SwapRefused", "request_rollback", "request_swap"]
+__all__ = [
+    "SUPERSEDED",
+    "Fleet",
+    "InferenceFleet",
+    "SwapRefused",
+    "request_rollback",
+    "request_swap",
+    "run_swap",
+    "tend",
+    "why_unfit",
+]

@@ -32,7 +32,7 @@ def request_swap(route: ModelRoute, model: ASRModel, reason: str, by: User | Non
     with transaction.atomic():
         locked = ModelRoute.objects.select_for_update().get(pk=route.pk)
         refuse_unfit(locked, model)
-        open_ones = ModelSwap.objects.filter(route=locked).exclude(state__in=ModelSwap.OVER)
+        open_ones = ModelSwap.objects.open().filter(route=locked)
         newest = open_ones.order_by("-pk").first()
         if newest is not None and newest.to_model_id == model.pk:
             return newest
@@ -41,11 +41,12 @@ def request_swap(route: ModelRoute, model: ASRModel, reason: str, by: User | Non
         open_ones.filter(state=ModelSwap.State.WAITING).update(
             state=ModelSwap.State.FAILED, error=SUPERSEDED, finished_at=timezone.now()
         )
+        before = locked.model if locked.model_id != model.pk and reason != ModelSwap.Reason.RESTORE else None
         swap = ModelSwap.objects.create(
             route=locked,
             route_name=str(locked),
-            from_model=locked.model,
-            from_name=locked.model.name,
+            from_model=before,
+            from_name="" if before is None else before.name,
             to_model=model,
             to_name=model.name,
             reason=reason,

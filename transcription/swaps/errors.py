@@ -1,0 +1,5 @@
+"""Why a swap cannot go on, as sentences for operators."""
+
+
+class SwapFailed(Exception):
+    """The text is what the operator reads; the old model goes on serving."""

@@ -1,0 +1,46 @@
+"""The record of a running swap: its state, its steps and its outcome, in its row, where the admin site reads them."""
+
+from dataclasses import dataclass
+from typing import Final, TypedDict
+
+from django.utils import timezone
+
+from transcription.models import ModelSwap
+
+MAX_STEPS: Final = 500
+"""A swap over a hundred processes has about so many; the row stays small enough to be read each second."""
+
+
+class Step(TypedDict):
+    """`at`: ISO 8601. `worker`: empty where all are meant. `stage`: one of ModelSwap.State or of inference.messages.Stage."""
+
+    at: str
+    worker: str
+    stage: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Writes at once, so that whoever looks sees it and nothing is lost with the worker."""
+
+    swap: ModelSwap
+
+    def note(self, worker: str, stage: str, detail: str = "") -> None:
+        if len(self.swap.progress) < MAX_STEPS:
+            step = Step(at=timezone.now().isoformat(), worker=worker, stage=stage, detail=detail)
+            self.swap.progress.append(step)
+        self.swap.save(update_fields=["progress", "updated_at"])
+
+    def enter(self, state: ModelSwap.State, detail: str = "") -> None:
+        self.swap.state = state
+        self.swap.save(update_fields=["state"])
+        self.note("", state, detail)
+
+    def finish(self, state: ModelSwap.State, error: str = "") -> None:
+        """`duration_ms` counts from the wish on: so long has somebody waited."""
+        self.swap.finished_at = timezone.now()
+        self.swap.duration_ms = round((self.swap.finished_at - self.swap.started_at).total_seconds() * 1000)
+        self.swap.error = error
+        self.swap.save(update_fields=["finished_at", "duration_ms", "error"])
+        self.enter(state, error)

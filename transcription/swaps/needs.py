@@ -1,0 +1,26 @@
+"""Which models must be in memory: what a route serves with or falls back to, and what HARK_MODELS names."""
+
+from django.conf import settings
+
+from inference.config import split_model
+from transcription.models import ASRModel, ModelRoute
+
+
+def configured_models() -> frozenset[str]:
+    """Those that inference processes load when they start; they are never unloaded."""
+    return frozenset(split_model(model)[0] for model in settings.HARK_MODELS)
+
+
+def models_of(route: ModelRoute) -> list[ASRModel]:
+    """What a route in service needs, its own model first."""
+    return [route.model] if route.fallback is None else [route.model, route.fallback]
+
+
+def routes_in_service() -> list[ModelRoute]:
+    return list(ModelRoute.objects.filter(is_enabled=True).select_related("model", "fallback"))
+
+
+def needed_models() -> frozenset[str]:
+    """Names of all that may not be unloaded now."""
+    of_routes = {model.name for route in routes_in_service() for model in models_of(route)}
+    return configured_models() | of_routes
