@@ -1,5 +1,5 @@
 """The admin site, one module for each thing that is administered; importing them registers them."""
 
-from transcription.admin import keys, people, sessions
+from transcription.admin import catalogue, keys, log, people, routes, schedules, sessions, swaps
 
-__all__ = ["keys", "people", "sessions"]
+__all__ = ["catalogue", "keys", "log", "people", "routes", "schedules", "sessions", "swaps"]

@@ -1,0 +1,92 @@
+"""The first page of the admin site: what serves now, what will change next, which swaps run, and what went wrong lately."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.forms import Media, Script
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from transcription.admin.swaps import SwapView, view_of
+from transcription.choices import plan_of
+from transcription.models import ModelRoute, ModelSwap
+from transcription.schedules import next_change
+from transcription.swaps import SUPERSEDED
+
+LATELY: Final = timedelta(days=1)
+MAX_SHOWN: Final = 5
+
+
+class RouteView(TypedDict):
+    """`serving`: the model that streams get now; `next`: what the schedule says comes next, empty where nothing does."""
+
+    name: str
+    url: str
+    serving: str
+    note: str
+    tone: str
+    next: str
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Adds to the context of the first page what the user may see of it."""
+    context["hark_media"] = Media(js=[Script("transcription/js/page-admin-swaps.js", type="module")])
+    if may_see(request.user, "transcription.view_modelroute"):
+        context["hark_routes"] = [route_view(route, timezone.now()) for route in all_routes()]
+    if may_see(request.user, "transcription.view_modelswap"):
+        context["hark_swaps"] = [view_of(swap) for swap in ModelSwap.objects.open()]
+        context["hark_failures"] = recent_failures()
+    return context
+
+
+def may_see(user: User | AnonymousUser, permission: str) -> bool:
+    return user.has_perm(permission)
+
+
+def all_routes() -> list[ModelRoute]:
+    routes = ModelRoute.objects.select_related("model", "fallback", "usual_model", "previous_model")
+    return list(routes.prefetch_related("schedules__model", "overrides__model"))
+
+
+def recent_failures() -> list[SwapView]:
+    since = timezone.now() - LATELY
+    failed = ModelSwap.objects.filter(state=ModelSwap.State.FAILED, finished_at__gt=since).exclude(error=SUPERSEDED)
+    return [view_of(swap) for swap in failed.order_by("-finished_at")[:MAX_SHOWN]]
+
+
+def route_view(route: ModelRoute, now: datetime) -> RouteView:
+    note, tone = condition(route)
+    return RouteView(
+        name=str(route),
+        url=reverse("admin:transcription_modelroute_change", args=[route.pk]),
+        serving=serving(route),
+        note=note,
+        tone=tone,
+        next=next_sentence(route, now),
+    )
+
+
+def serving(route: ModelRoute) -> str:
+    """The model that streams get now."""
+    return route.fallback.name if route.fallback is not None and route.fallback_since is not None else route.model.name
+
+
+def condition(route: ModelRoute) -> tuple[str, str]:
+    """In a word, and its colour."""
+    if not route.is_enabled:
+        return gettext("not in service"), "off"
+    if route.fallback is not None and route.fallback_since is not None:
+        return gettext("too much to do: lighter model"), "warning"
+    return gettext("serving"), "success"
+
+
+def next_sentence(route: ModelRoute, now: datetime) -> str:
+    change = next_change(plan_of(route, now), now) if route.is_enabled else None
+    if change is None:
+        return ""
+    at = date_format(timezone.localtime(change.from_at), "l H:i")
+    return gettext("%(model)s from %(at)s on") % {"model": change.due.model, "at": at}
