@@ -125,7 +125,7 @@ def said(*arguments: str) -> str:
 
 @pytest.mark.django_db
 def test_the_catalogue_is_listed_with_what_is_known() -> None:
-    ASRModel.objects.filter(name="whisper-base").update(rtf=0.125, wer=9.04, load_ms=2_345, is_enabled=False)
+    ASRModel.objects.filter(name="whisper-base").update(rtf=0.125, wer=0.0904, load_ms=2_345, is_enabled=False)
 
     lines = listed().partition("Catalogue:\n")[2].splitlines()
 
@@ -216,6 +216,19 @@ def test_without_internet_it_is_said_what_to_do() -> None:
 def test_what_cannot_be_done_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         said(*arguments)
+
+
+@pytest.mark.django_db
+def test_a_licence_is_written_down_for_a_model_and_its_variants() -> None:
+    base = ASRModel.objects.get(name="whisper-base")
+    ASRModel.objects.create(name="whisper-base-int8", variant_of=base, precision="int8")
+
+    told = said("describe", "whisper-base", "--licence=Apache-2.0")
+
+    assert told == f"whisper-base: licence Apache-2.0, from {base.origin}\n"
+    assert set(ASRModel.objects.filter(name__startswith="whisper-base").values_list("licence", "origin")) == {
+        ("Apache-2.0", base.origin)
+    }
 
 
 @pytest.mark.django_db

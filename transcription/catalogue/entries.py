@@ -173,6 +173,16 @@ def verify(model: ASRModel) -> Facts:
     return examine(root_of(model).name, path_of(model), model.precision or "auto")
 
 
+def describe(model: ASRModel, *, licence: str | None, origin: str | None) -> None:
+    """Write down what somebody knows of it, for its variants too; None: as it was."""
+    if licence is not None:
+        model.licence = licence[:200]
+    if origin is not None:
+        model.origin = origin
+    model.save(update_fields=["licence", "origin"])
+    model.variants.update(licence=model.licence, origin=model.origin)
+
+
 def remove(model: ASRModel) -> None:
     """Its row, and its files if they were copied here and no other row has them. Blocks for about a second.
 
@@ -234,7 +244,7 @@ def _refusal(figures: Figures, report: Report, max_loss_percent: int) -> str:
 
 def _update(row: ASRModel, figures: Figures, report: Report, max_loss_percent: int) -> Outcome:
     reason = _refusal(figures, report, max_loss_percent) if row.variant_of_id is not None else ""
-    row.rtf, row.wer, row.load_ms = figures.rtf, figures.wer_percent, round(figures.load_ms)
+    row.rtf, row.wer, row.load_ms = figures.rtf, figures.wer, round(figures.load_ms)
     if reason and not uses_of(row):
         row.is_enabled = False
     row.save(update_fields=["rtf", "wer", "load_ms", "is_enabled"])
@@ -263,7 +273,7 @@ def _make_variant(root: ASRModel, figures: Figures, report: Report, max_loss_per
         memory_bytes=facts.memory_bytes,
         load_ms=facts.load_ms,
         rtf=figures.rtf,
-        wer=figures.wer_percent,
+        wer=figures.wer,
         is_builtin=root.is_builtin,
     )
     return Outcome(figures.precision, variant)

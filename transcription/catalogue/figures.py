@@ -30,8 +30,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     num_words: int
 
     @property
-    def wer_percent(self) -> float | None:
-        return 100 * self.num_wrong / self.num_spoken if self.num_spoken else None
+    def wer(self) -> float | None:
+        """Share of the words."""
+        return self.num_wrong / self.num_spoken if self.num_spoken else None
 
     @property
     def rtf(self) -> float:

@@ -23,7 +23,7 @@ def cells(model: ASRModel) -> tuple[str, ...]:
         megabytes(model.memory_bytes),
         "-" if model.load_ms is None else f"{model.load_ms / 1000:.1f} s",
         "-" if model.rtf is None else f"{model.rtf:.3f} s",
-        "-" if model.wer is None else f"{model.wer:.1f} %",
+        "-" if model.wer is None else f"{100 * model.wer:.1f} %",
         model.licence or "unknown",
         "" if model.is_enabled else "disabled",
     )

@@ -60,8 +60,8 @@ def test_auto_is_what_the_machine_takes_by_rule() -> None:
 def test_figures_are_in_the_units_that_the_catalogue_shows() -> None:
     row = figures(wrong=50, streams=8.0)
 
-    assert (row.rtf, row.wer_percent) == (0.125, 5.0)
-    assert figures(spoken=0).wer_percent is None
+    assert (row.rtf, row.wer) == (0.125, 0.05)
+    assert figures(spoken=0).wer is None
 
 
 def test_a_report_is_read_with_more_in_it_than_is_needed(tmp_path: Path) -> None:

@@ -49,6 +49,10 @@ class Command(BaseCommand):
         add_options(bench)
         verifying = subcommands.add_parser("verify", help="whether files are what they were, and can be loaded")
         verifying.add_argument("names", nargs="*", metavar="name", help="default: all models of the catalogue")
+        describing = subcommands.add_parser("describe", help="write down where a model is from and under which licence")
+        describing.add_argument("name")
+        describing.add_argument("--licence", help="such as MIT or Apache-2.0")
+        describing.add_argument("--origin", help="where it came from")
         removing = subcommands.add_parser("remove", help="take a model out; refused while it is in use")
         removing.add_argument("name")
         removing.add_argument("--with-variants", action="store_true", help="and all its variants")
@@ -103,7 +107,7 @@ class Command(BaseCommand):
         for line in table.lines([model]):
             self.stdout.write(f"  {line}")
         if not model.licence:
-            self.stdout.write("Its licence is not known: record it in the admin, or give --licence next time.")
+            self.stdout.write(f"Its licence is not known. Once you know it: models describe {model.name} --licence …")
         if options["variants"]:
             self.measure([model], options["variants"], [])
 
@@ -138,6 +142,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"{model.name}: whole, and can be loaded")
         if num_bad:
             raise CommandError(f"{num_bad} of the models cannot be used.")
+
+    def describe(self, options: dict[str, Any]) -> None:
+        (model,) = named([options["name"]])
+        entries.describe(model, licence=options["licence"], origin=options["origin"])
+        self.stdout.write(f"{model.name}: licence {model.licence or 'unknown'}, from {model.origin or 'unknown'}")
 
     def remove(self, options: dict[str, Any]) -> None:
         (model,) = named([options["name"]])
