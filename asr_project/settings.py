@@ -168,6 +168,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expire_seconds": 500},
     },
+    "apply schedules": {
+        "task": "transcription.tasks.apply_schedules",
+        "schedule": 2.0,  # a boundary counts within five seconds
+        "options": {"expire_seconds": 4},
+    },
+    "tend models": {
+        "task": "transcription.tasks.tend_models",
+        "schedule": 5.0,
+        "options": {"expire_seconds": 5},
+    },
 }
 
 # --- Language, time, static files -------------------------------------------------------------------------------------
@@ -218,41 +228,24 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": True,
-        "navigation": [
-            {
-                "title": _("Transcripts"),
-                "items": [
-                    {
-                        "title": _("Sessions"),
-                        "icon": "graphic_eq",
-                        "link": reverse_lazy("admin:transcription_session_changelist"),
-                    },
-                ],
-            },
-            {
-                "title": _("People"),
-                "separator": True,
-                "items": [
-                    {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
-                    {"title": _("Groups"), "icon": "group", "link": reverse_lazy("admin:auth_group_changelist")},
-                    {"title": _("API keys"), "icon": "key", "link": reverse_lazy("admin:transcription_apikey_changelist")},
-                ],
-            },
-            {
-                "title": _("Housekeeping"),
-                "separator": True,
-                "items": [
-                    {
-                        "title": _("Periodic tasks"),
-                        "icon": "schedule",
-                        "link": reverse_lazy("admin:django_celery_beat_periodictask_changelist"),
-                    },
-                ],
-            },
-        ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "transcription.admin.navigation.favicon"}],
+    "STYLES": ["transcription.admin.navigation.stylesheet"],
+    "DASHBOARD_CALLBACK": "transcription.admin.dashboard.overview",
+    "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": "transcription.admin.navigation.groups"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 196)",
+            "100": "oklch(95.3% .03 196)",
+            "200": "oklch(90.5% .05 197)",
+            "300": "oklch(83.5% .075 198)",
+            "400": "oklch(75% .09 200)",
+            "500": "oklch(60% .085 203)",
+            "600": "oklch(47.5% .075 205)",
+            "700": "oklch(41.5% .066 207)",
+            "800": "oklch(36% .056 208)",
+            "900": "oklch(31.5% .047 210)",
+            "950": "oklch(23.5% .036 212)",
+        }
     },
 }
 
@@ -260,6 +253,13 @@ UNFOLD = {
 
 HARK_ANONYMOUS = env.read_choice("HARK_ANONYMOUS", "off", ["off", "loopback"])
 HARK_INFERENCE_ADDRESS = env.read_str("HARK_INFERENCE_ADDRESS", f"unix:{VAR_DIR / 'inference.sock'}")
+HARK_MODELS = env.read_list("HARK_MODELS", ["whisper-tiny.en", "whisper-base"])
+HARK_CANARY_DIR = Path(env.read_str("HARK_CANARY_DIR", str(BASE_DIR / "tests" / "data" / "speech")))
+HARK_CANARY_MAX_WER = env.read_int("HARK_CANARY_MAX_WER", 30, minimum=0, maximum=100)
+HARK_CANARY_MAX_RTF = env.read_int("HARK_CANARY_MAX_RTF", 100, minimum=1, maximum=10_000)
+HARK_MODELS_DIR = Path(env.read_str("HARK_MODELS_DIR", str(VAR_DIR / "models")))
+HARK_HUB_URL = env.read_str("HARK_HUB_URL", "https://huggingface.co")
+HARK_MAX_VARIANT_LOSS = env.read_int("HARK_MAX_VARIANT_LOSS", 2, minimum=0, maximum=100)
 HARK_DEFAULT_LANGUAGE = env.read_str("HARK_DEFAULT_LANGUAGE", "en")
 HARK_HTTP_THREADS = env.read_int("HARK_HTTP_THREADS", 8, minimum=1, maximum=64)
 HARK_MAX_UNSTORED = env.read_int("HARK_MAX_UNSTORED", 20_000, minimum=10, maximum=10_000_000)
