@@ -19,6 +19,9 @@ This one starts a server of its own and takes a quarter of an hour:
 This one starts a server of its own and needs two cores to itself:
   python -m benchmarks.connections    what thousands of quiet connections cost
 
+This one takes a quarter of an hour:
+  python -m benchmarks.variants    size, load time, memory, speed and word error of each model in each precision
+
 This one needs a GPU:
   python -m benchmarks.gpu        windows a second by batch size, with CUDA graphs and without
 """
