@@ -110,9 +110,12 @@ class ModelKeeper:
             try:
                 answer: AnyModelEvent = await self._present(request) or await self._loaded(loader)
             except InferenceError as err:
+                logger.error("%s was not loaded, and nothing has changed: %s", name, err)
                 answer = ModelFailed(model=name, stage=loader.stage, code=err.code, message=err.message)
+            except Exception:
+                logger.exception("%s was not loaded", name)
+                answer = _broken(name, loader.stage)
             if isinstance(answer, ModelFailed):
-                logger.error("%s was not loaded, and nothing has changed: %s", name, answer.message)
                 await self._beside(partial(memory.give_back, "cpu"))
         self._tell(link_id, answer)
 
@@ -160,6 +163,9 @@ class ModelKeeper:
         except InferenceError as err:
             logger.warning("%s was not unloaded: %s", name, err)
             answer = ModelFailed(model=name, stage="draining", code=err.code, message=err.message)
+        except Exception:
+            logger.exception("%s was not unloaded", name)
+            answer = _broken(name, "unloading")
         self._tell(link_id, answer)
 
     async def _unloaded(self, request: UnloadModel) -> ModelUnloaded:
@@ -231,8 +237,8 @@ class ModelKeeper:
 
     def _on_end(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (err := task.exception()) is not None and not isinstance(err, InferenceError):
-            logger.error("a model could not be loaded or unloaded", exc_info=err)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it tells
 
 
 async def _in(start: Callable[[Callable[[], None]], object], function: Callable[[], ResultT]) -> ResultT:
@@ -249,6 +255,12 @@ async def _in(start: Callable[[Callable[[], None]], object], function: Callable[
 
     start(run)
     return await asyncio.wrap_future(done)
+
+
+def _broken(model: str, stage: Stage) -> ModelFailed:
+    """Of what nobody foresaw."""
+    sentence = f"Something broke while {model} was being changed. The log of the inference process has the details."
+    return ModelFailed(model=model, stage=stage, code=InferenceError.code, message=sentence)
 
 
 def _answer(loaded: Loaded) -> ModelLoaded:
