@@ -60,7 +60,7 @@ def one_of_each(root: User) -> dict[type[models.Model], models.Model]:
         RouteOverride: RouteOverride.objects.create(route=route, model=asr_model, by=root),
         ModelSwap: ModelSwap.objects.create(route=route, to_name="heavy"),
         LogEntry: LogEntry.objects.create(
-            user=root, content_type=ContentType.objects.get_for_model(ModelRoute), object_id=route.pk, action_flag=CHANGE
+            user=root, content_type=ContentType.objects.get_for_model(ModelRoute), object_id=str(route.pk), action_flag=CHANGE
         ),
         User: root,
         Group: Group.objects.create(name="operators"),

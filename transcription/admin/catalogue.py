@@ -55,7 +55,7 @@ class ASRModelForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
 @admin.register(ASRModel)
 class ASRModelAdmin(ModelAdmin):
     form = ASRModelForm
-    list_display = ["name", "state", "precision", "knows", "size", "memory", "load_time", "speed", "errors", "licence", "routes"]
+    list_display = ["name", "state", "precision", "knows", "memory", "speed", "errors", "routes"]
     list_filter = ["is_enabled", "precision", "engine"]
     search_fields = ["name", "origin", "licence", "source"]
     list_per_page = 50

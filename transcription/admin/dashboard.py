@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Exists, OuterRef
 from django.forms import Media, Script
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
+from transcription.admin.schedule_views import zone_of
 from transcription.admin.swaps import SwapView, view_of
 from transcription.choices import plan_of
 from transcription.models import ModelRoute, ModelSwap
@@ -34,7 +36,8 @@ class RouteView(TypedDict):
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Adds to the context of the first page what the user may see of it."""
-    context["hark_media"] = Media(js=[Script("transcription/js/page-admin-swaps.js", type="module")])
+    scripts: Any = [Script("transcription/js/page-admin-swaps.js", type="module")]  # the stubs know of paths only
+    context["hark_media"] = Media(js=scripts)
     if may_see(request.user, "transcription.view_modelroute"):
         context["hark_routes"] = [route_view(route, timezone.now()) for route in all_routes()]
     if may_see(request.user, "transcription.view_modelswap"):
@@ -53,9 +56,11 @@ def all_routes() -> list[ModelRoute]:
 
 
 def recent_failures() -> list[SwapView]:
+    """Those after which nothing was better on the same route."""
     since = timezone.now() - LATELY
     failed = ModelSwap.objects.filter(state=ModelSwap.State.FAILED, finished_at__gt=since).exclude(error=SUPERSEDED)
-    return [view_of(swap) for swap in failed.order_by("-finished_at")[:MAX_SHOWN]]
+    better_now = ModelSwap.objects.filter(route=OuterRef("route"), pk__gt=OuterRef("pk"), state=ModelSwap.State.DONE)
+    return [view_of(swap) for swap in failed.exclude(Exists(better_now)).order_by("-finished_at")[:MAX_SHOWN]]
 
 
 def route_view(route: ModelRoute, now: datetime) -> RouteView:
@@ -85,8 +90,11 @@ def condition(route: ModelRoute) -> tuple[str, str]:
 
 
 def next_sentence(route: ModelRoute, now: datetime) -> str:
-    change = next_change(plan_of(route, now), now) if route.is_enabled else None
+    """As the clocks of its schedule show it."""
+    plan = plan_of(route, now)
+    change = next_change(plan, now) if route.is_enabled else None
     if change is None:
         return ""
-    at = date_format(timezone.localtime(change.from_at), "l H:i")
-    return gettext("%(model)s from %(at)s on") % {"model": change.due.model, "at": at}
+    zone = zone_of(plan.windows)
+    at = date_format(change.from_at.astimezone(zone), "l H:i")
+    return gettext("%(model)s from %(at)s on (%(zone)s)") % {"model": change.due.model, "at": at, "zone": zone.key}

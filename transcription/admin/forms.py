@@ -31,7 +31,7 @@ DAYS: Final = (
 """As in schedules.DAY_NAMES, in the reader's language."""
 
 
-class ModelChoice(forms.ModelChoiceField):
+class ModelChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
     """A model of the catalogue, with what helps to choose."""
 
     widget = UnfoldAdminSelectWidget
@@ -54,10 +54,10 @@ def enabled_models() -> Any:
 class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     """`model` is chosen when a route is made; later it is changed by a swap."""
 
-    model = ModelChoice(queryset=ASRModel.objects.none(), label=_("model"))
+    model = ModelChoice(queryset=ASRModel.objects.none(), label=_("Model"))
     fallback = ModelChoice(
         queryset=ASRModel.objects.none(),
-        label=_("lighter model"),
+        label=_("Lighter model"),
         required=False,
         help_text=_("For what is said while texts come late. It stays in memory beside the other."),
     )
@@ -100,7 +100,8 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         if "model" in self.fields:
             chosen: ASRModel | None = self.cleaned_data.get("model")
             return chosen
-        return self.instance.model
+        own: ASRModel = self.instance.model
+        return own
 
     def why_no_fallback(self, language: str, model: ASRModel, fallback: ASRModel) -> str:
         if fallback == model:
@@ -109,12 +110,12 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    model = ModelChoice(queryset=ASRModel.objects.none(), label=_("model"))
+    model = ModelChoice(queryset=ASRModel.objects.none(), label=_("Model"))
     days = forms.TypedMultipleChoiceField(
         choices=DAYS,
         coerce=int,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        label=_("days"),
+        label=_("Days"),
         help_text=_("Days on which the window begins."),
         error_messages={"required": _("The window has no day. Choose at least one on which it begins.")},
     )

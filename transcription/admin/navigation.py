@@ -51,3 +51,7 @@ def link(request: HttpRequest, title: Promise, icon: str, permission: str) -> di
 def stylesheet(_request: HttpRequest) -> str:
     """What the project adds to the theme."""
     return static("transcription/css/admin.css")
+
+
+def favicon(_request: HttpRequest) -> str:
+    return static("transcription/img/favicon.svg")

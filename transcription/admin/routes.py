@@ -73,7 +73,8 @@ class ModelRouteAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        route = self.get_queryset(request).filter(pk=object_id).first() if str(object_id).isdecimal() else None
+        number = object_id or ""
+        route = self.get_queryset(request).filter(pk=int(number)).first() if number.isdecimal() else None
         shown = self.now_context(request, route) if route is not None else {}
         return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
@@ -179,7 +180,8 @@ class ModelRouteAdmin(ModelAdmin):
     def response_add(self, request: HttpRequest, obj: ModelRoute, post_url_continue: str | None = None) -> HttpResponse:
         """To the page of the route, where its swap can be watched."""
         if "_addanother" in request.POST:
-            return super().response_add(request, obj, post_url_continue)
+            response: HttpResponse = super().response_add(request, obj, post_url_continue)
+            return response
         return to_route(obj)
 
     # --- Columns

@@ -139,7 +139,7 @@ class ModelSwapAdmin(ModelAdmin):
     search_fields = ["route_name", "from_name", "to_name", "by__username", "note", "error"]
     search_help_text = _("Route, model, person, note or error")
     change_form_outer_before_template = "admin/transcription/modelswap/progress.html"
-    fieldsets = [(None, {"fields": ["route_name", "change", "why", "by", "note", "started", "finished", "lasted"]})]
+    fieldsets = [(None, {"fields": ["route_name", "change", "reason", "by", "note", "when"]})]
 
     class Media:
         js: ClassVar = [Script("transcription/js/page-admin-swaps.js", type="module")]
@@ -163,7 +163,8 @@ class ModelSwapAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        swap = ModelSwap.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+        number = object_id or ""
+        swap = ModelSwap.objects.filter(pk=int(number)).first() if number.isdecimal() else None
         shown = {"swap": view_of(swap)} if swap is not None else {}
         return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
@@ -195,11 +196,3 @@ class ModelSwapAdmin(ModelAdmin):
     @admin.display(description=_("lasted"), ordering="duration_ms")
     def lasted(self, swap: ModelSwap) -> str:
         return clock(lasted_ms(swap))
-
-    @admin.display(description=_("started at"))
-    def started(self, swap: ModelSwap) -> str:
-        return self.when(swap)
-
-    @admin.display(description=_("finished at"))
-    def finished(self, swap: ModelSwap) -> str:
-        return "–" if swap.finished_at is None else date_format(timezone.localtime(swap.finished_at), "Y-m-d H:i:s")

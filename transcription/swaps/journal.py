@@ -43,4 +43,4 @@ class Journal:
         self.swap.duration_ms = round((self.swap.finished_at - self.swap.started_at).total_seconds() * 1000)
         self.swap.error = error
         self.swap.save(update_fields=["finished_at", "duration_ms", "error"])
-        self.enter(state, error)
+        self.enter(state)

@@ -68,7 +68,7 @@ def is_time_to_restore(route: ModelRoute, model: ASRModel) -> bool:
     if num_failed == 0:
         return True
     wait = min(FIRST_RETRY * 2 ** (num_failed - 1), LONGEST_RETRY)
-    return timezone.now() - tries[0].updated_at >= wait
+    return bool(timezone.now() - tries[0].updated_at >= wait)
 
 
 def restore(route: ModelRoute, model: ASRModel) -> None:

@@ -46,7 +46,11 @@ function dayRow(day, texts) {
 
 /** @param {Bar} shown */
 function bar(shown) {
-  const made = element("span", `hark-bar hark-colour-${shown.colour} hark-because-${shown.because}`, element("span", "", shown.model));
+  const made = element(
+    "span",
+    `hark-bar hark-colour-${shown.colour} hark-because-${shown.because}`,
+    element("span", "", shown.model),
+  );
   return placed(made, shown, shown.title);
 }
 

@@ -1,6 +1,7 @@
 """Models, routes, schedules and swaps in the admin site: what each page shows, what each form refuses, and who may do what."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import time, timedelta
 from importlib import import_module
@@ -15,7 +16,6 @@ from django.utils import timezone
 
 from tests.factories import make_user
 from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap, RouteOverride
-from transcription.swaps import requests
 
 pytestmark = pytest.mark.django_db
 BASE = "/admin/transcription"
@@ -25,7 +25,7 @@ EVERY_DAY = list(range(7))
 
 @pytest.fixture(autouse=True)
 def nobody_takes_swaps_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests.current_app, "send_task", lambda *_args, **_options: None)
+    monkeypatch.setattr("transcription.swaps.requests.current_app.send_task", lambda *_args, **_options: None)
 
 
 @pytest.fixture
@@ -105,10 +105,12 @@ def window(route: ModelRoute, model: ASRModel, **changes: Any) -> dict[str, Any]
 
 
 def test_the_first_page_says_what_serves_and_what_comes_next(site: Client, route: ModelRoute, night: ModelSchedule) -> None:
+    ModelSchedule.objects.update(time_zone="Asia/Tokyo")
+
     page = text_of(site, "/admin/")
 
     assert "general/en" in page
-    assert "heavy from" in page or "light from" in page
+    assert re.search(r"(heavy|light) from \w+day (20|06):00 on \(Asia/Tokyo\)", page)
 
 
 def test_the_first_page_shows_running_swaps_and_recent_failures(site: Client, route: ModelRoute) -> None:
@@ -121,6 +123,14 @@ def test_the_first_page_shows_running_swaps_and_recent_failures(site: Client, ro
     assert "data-swap-url" in page
     assert "It heard nonsense." in page
     assert "Too late." not in page
+
+
+def test_a_failure_after_which_all_was_well_is_not_shown_any_more(site: Client, route: ModelRoute) -> None:
+    now = timezone.now()
+    ModelSwap.objects.create(route=route, to_name="worse", state=State.FAILED, error="It heard nonsense.", finished_at=now)
+    ModelSwap.objects.create(route=route, to_name="heavy", state=State.DONE, finished_at=now)
+
+    assert "It heard nonsense." not in text_of(site, "/admin/")
 
 
 def test_without_routes_the_first_page_says_what_serves_then(site: Client) -> None:
@@ -356,7 +366,7 @@ def test_half_a_window_has_no_week_yet(site: Client, route: ModelRoute) -> None:
     answer = json.loads(site.post(f"{BASE}/modelschedule/check/", {"route": route.pk}).content)
 
     assert answer["week"] is None
-    assert any(sentence.startswith("model: ") for sentence in answer["complaints"])
+    assert any(sentence.startswith("Model: ") for sentence in answer["complaints"])
 
 
 def test_the_week_of_all_routes_is_one_page(site: Client, night: ModelSchedule, heavy: ASRModel) -> None:

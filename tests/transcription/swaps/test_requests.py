@@ -6,7 +6,7 @@ from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from transcription.models import ASRModel, ModelRoute, ModelSwap
-from transcription.swaps import SwapRefused, request_rollback, request_swap, requests
+from transcription.swaps import SwapRefused, request_rollback, request_swap
 
 Reason, State = ModelSwap.Reason, ModelSwap.State
 
@@ -111,7 +111,7 @@ def test_a_wish_is_kept_while_the_queue_is_away(
     def refuse(*_args: object, **_options: object) -> None:
         raise OperationalError("nobody listens")
 
-    monkeypatch.setattr(requests.current_app, "send_task", refuse)
+    monkeypatch.setattr("transcription.swaps.requests.current_app.send_task", refuse)
     with django_capture_on_commit_callbacks(execute=True):
         swap = request_swap(route, heavy, Reason.MANUAL)
 

@@ -256,7 +256,11 @@ def test_a_route_that_is_deleted_while_its_model_loads_fails_the_swap(
     route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet
 ) -> None:
     wish = request_swap(route, heavy, Reason.MANUAL)
-    fleet.before_load = lambda _worker: ModelRoute.objects.all().delete() and None
+
+    def delete_all(_worker: str) -> None:
+        ModelRoute.objects.all().delete()
+
+    fleet.before_load = delete_all
 
     swap = carried_out(wish, fleet)
 

@@ -1,0 +1,68 @@
+"""A stack for tests of the admin site: the scripted engine, a Celery worker, people of each role, models, routes, a schedule."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+from playwright.async_api import Page
+
+from asr_project.serve import topology
+from inference.engines.fake import speak
+from tests.browser.conftest import ARTIFACTS, PROJECT_DIR
+from tests.stack import Stack, running_stack
+
+PASSWORD = "correct horse battery"
+SEED = f"""
+from datetime import time
+from django.contrib.auth.models import Group, User
+from transcription.models import ASRModel, ModelRoute, ModelSchedule
+User.objects.create_superuser("root", password="{PASSWORD}")
+for name in ("viewer", "operator"):
+    User.objects.create_user(name, password="{PASSWORD}", is_staff=True).groups.add(Group.objects.get(name=name))
+def model(name, source, **facts):
+    return ASRModel.objects.create(name=name, engine="fake", source=source, multilingual=True, **facts)
+day = model("fake", "fake", precision="fp32", memory_bytes=160_000_000, rtf=0.08, wer=0.094, licence="MIT", origin="scripted")
+night = model("night", "fake?load_delay_s=2.5", precision="int8", memory_bytes=90_000_000, rtf=0.05, wer=0.101, variant_of=day)
+model("nonsense", "fake?is_mute=1", precision="fp32", memory_bytes=160_000_000)
+general = ModelRoute.objects.create(model=day)
+ModelRoute.objects.create(scenario="telephony", language="en", model=day, fallback=night)
+ModelSchedule.objects.create(
+    route=general, model=night, days=list(range(7)), starts=time(20), ends=time(6), time_zone="Europe/Berlin"
+)
+"""
+
+
+@contextmanager
+def administered_stack(folder: Path) -> Iterator[Stack]:
+    clips = folder / "clips"
+    clips.mkdir()
+    soundfile.write(clips / "clip.wav", speak("alpha bravo charlie"), 16_000, subtype="PCM_16")
+    (clips / "manifest.jsonl").write_text(json.dumps({"file": "clip.wav", "text": "Alpha, bravo, charlie.", "lang": "en"}))
+    with running_stack(folder / "stack", HARK_MODELS="fake", HARK_CANARY_DIR=str(clips)) as stack:
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", SEED],
+            env=stack.environment,
+            cwd=PROJECT_DIR,
+            check=True,
+            timeout=60,
+        )
+        stack.spawn(topology.worker(stack.environment))
+        yield stack
+
+
+async def sign_in(page: Page, name: str) -> None:
+    """From the page to sign in to the first page."""
+    await page.fill("#id_username", name)
+    await page.fill("#id_password", PASSWORD)
+    await page.click("button[type=submit], input[type=submit]")
+    await page.wait_for_selector("text=What serves now")
+
+
+async def picture(page: Page, name: str) -> None:
+    """Of the whole page, to be looked at."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=ARTIFACTS / f"admin-{name}.png", full_page=True)
