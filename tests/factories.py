@@ -1,6 +1,6 @@
-"""Stored sessions and people for tests, with sensible values where a test does not care."""
+"""Stored sessions, people and routes for tests, with sensible values where a test does not care."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.contrib.auth.models import User
 
 from transcription.exports import Transcript, TranscriptSegment, TranscriptWord
-from transcription.models import Segment, Session
+from transcription.models import ASRModel, ModelRoute, ModelSchedule, Segment, Session
 
 NINE_O_CLOCK = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 MODEL = "whisper-tiny.en"
@@ -50,6 +50,22 @@ def make_segment(session: Session, number: int, text: str, **fields: Any) -> Seg
         ],
     }
     return Segment.objects.create(session=session, number=number, text=text, **defaults | fields)
+
+
+def make_model(name: str, **fields: Any) -> ASRModel:
+    """One of the catalogue that knows any language."""
+    return ASRModel.objects.update_or_create(name=name, defaults={"multilingual": True} | fields)[0]
+
+
+def make_route(model: str, language: str = "en", **fields: Any) -> ModelRoute:
+    return ModelRoute.objects.create(model=make_model(model), language=language, **fields)
+
+
+def make_schedule(route: ModelRoute, model: str, window: str, **fields: Any) -> ModelSchedule:
+    """Every day, in UTC. window: `20:00-08:00`."""
+    starts, ends = map(time.fromisoformat, window.split("-"))
+    defaults: dict[str, Any] = {"days": list(range(7)), "starts": starts, "ends": ends}
+    return ModelSchedule.objects.create(route=route, model=make_model(model), **defaults | fields)
 
 
 def spread_words(text: str, start_ms: int, end_ms: int) -> tuple[TranscriptWord, ...]:

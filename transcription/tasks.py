@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from transcription import resumption, services
+from transcription import resumption, scheduling, services, swaps
 
 # Web processes report every minute; five missed reports are no hiccup.
 ABANDONED_AFTER = timedelta(minutes=5)
@@ -27,3 +27,21 @@ def close_abandoned_sessions() -> None:
 def drop_resume_points() -> None:
     """Forget how to resume sessions that are over."""
     resumption.drop_resume_points(RESUME_POINTS_KEPT)
+
+
+@shared_task
+def run_swap(swap_id: int) -> None:
+    """Carry one swap out; it may take minutes."""
+    swaps.run_swap(swap_id, swaps.InferenceFleet())
+
+
+@shared_task
+def tend_models() -> None:
+    """Finish swaps that were left behind, and give inference processes the models that routes need."""
+    swaps.tend(swaps.InferenceFleet())
+
+
+@shared_task
+def apply_schedules() -> None:
+    """Ask for the models that schedules and overrides want now."""
+    scheduling.apply_schedules()

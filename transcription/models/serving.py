@@ -88,8 +88,8 @@ class ModelRoute(models.Model):
     fallback = models.ForeignKey(
         ASRModel, models.PROTECT, null=True, blank=True, related_name="fallback_routes", verbose_name=_("lighter model")
     )
-    fallback_above_ms = models.PositiveIntegerField(_("lighter above (ms late)"), default=1500)
-    fallback_below_ms = models.PositiveIntegerField(_("back below (ms late)"), default=300)
+    fallback_above_ms = models.PositiveIntegerField(_("lighter above (ms late)"), default=600)
+    fallback_below_ms = models.PositiveIntegerField(_("back below (ms late)"), default=200)
     fallback_since = models.DateTimeField(_("on the lighter model since"), null=True, blank=True, editable=False)
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
@@ -162,6 +162,12 @@ class RouteOverride(models.Model):
         return f"{self.route}: {self.model}"
 
 
+class ModelSwapQuerySet(models.QuerySet["ModelSwap"]):
+    def open(self) -> "ModelSwapQuerySet":
+        """Those that are not over."""
+        return self.exclude(state__in=ModelSwap.OVER)
+
+
 class ModelSwap(models.Model):
     """One change of the model of a route, from the wish to its outcome. The names stay when a model or a route is removed.
 
@@ -206,6 +212,8 @@ class ModelSwap(models.Model):
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     duration_ms = models.PositiveBigIntegerField(_("duration (ms)"), null=True, blank=True)
+
+    objects = ModelSwapQuerySet.as_manager()
 
     OVER = frozenset({State.DONE, State.FAILED, State.ROLLED_BACK})
 

@@ -38,6 +38,9 @@ class Window:
     time_zone: str = "UTC"
     priority: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.starts:%H:%M}–{self.ends:%H:%M} {self.time_zone}"
+
     def span_on(self, day: date) -> Span | None:
         """When it holds, if it begins on `day`; None where it does not, or where the clocks skip all of it."""
         if day.weekday() not in self.days:
