@@ -64,6 +64,7 @@ class ConfigureRecognition:
     endpoint_ms: int | UnsetType = UNSET
     max_segment_ms: int | UnsetType = UNSET
     interim: bool | UnsetType = UNSET
+    model: str | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from transcription.parsing import ProtocolError, parse
 from transcription.protocol import CloseCode, Resume, SessionError
 from transcription.recorder import current_recorder
 from transcription.refusals import Refusal, refuse
+from transcription.rerouting import ensure_rerouter, routes_known
 from transcription.resuming import StorageAwayError, find_session
 from transcription.session import Phase
 from transcription.warden import Loss, current_warden
@@ -72,8 +73,10 @@ class StreamConsumer:
             return
         await self._send({"type": "websocket.accept", "subprotocol": admission.subprotocol})
         ensure_caretaker()
+        ensure_rerouter()
         watch = current_warden().watch(admission, self.on_loss, self.received_ms)
         try:
+            await routes_known()
             await self.run()
         finally:
             current_warden().unwatch(watch)

@@ -17,6 +17,7 @@ from transcription.caretaking import stop_caretaker
 from transcription.live import live_streams
 from transcription.recognizer import close_client
 from transcription.recorder import close_recorder, current_recorder
+from transcription.rerouting import stop_rerouter
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ async def lifespan(_scope: dict[str, Any], receive: Callable[[], Awaitable[dict[
             await send({"type": "lifespan.startup.complete"})
         else:
             await stop_caretaker()
+            await stop_rerouter()
             await close_client()
             await close_recorder()
             await send({"type": "lifespan.shutdown.complete"})

@@ -20,7 +20,7 @@ from msgspec import to_builtins
 from inference.client import StreamHandle
 from inference.messages import AnyStreamEvent, Checkpoint, ConfigureStream
 from transcription import services
-from transcription.access import Listener
+from transcription.access import Listener, Scope
 from transcription.actions import (
     Action,
     CancelRecognition,
@@ -48,6 +48,7 @@ from transcription.protocol import CloseCode, Gap, Resume, SessionError
 from transcription.recognizer import current_client
 from transcription.recorder import current_recorder, wait_stored
 from transcription.resumption import Hold, ResumeRight, TakenOver, hash_of
+from transcription.routebook import current_routebook
 from transcription.session import Phase, Restored, StreamSession
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class LiveStream:
         self.epoch = epoch
         self.client = current_client()
         self.recorder = current_recorder()
+        book = current_routebook()
         token = secrets.token_urlsafe(32)
         self.session = StreamSession(
             str(self.session_id),
@@ -80,6 +82,8 @@ class LiveStream:
             lambda: self.client.status.models,
             resume_token=token,
             resume_s=settings.HARK_RESUME_S,
+            routes=lambda: book.table,
+            may_choose_model=Scope.CHOOSE_MODEL in listener.scopes,
         )
         self.token_hash = hash_of(token)
         self.handle: StreamHandle | None = None
@@ -181,6 +185,10 @@ class LiveStream:
         elif away_s > AWAY_UNTIL_FINAL_S and not self._was_flushed:
             self._was_flushed = True
             self.perform(self.session.on_silence_of_client())
+
+    def reroute(self) -> None:
+        """The routes, or the models that are loaded, may have changed."""
+        self.perform(self.session.on_routes())
 
     def crash(self) -> None:
         self.perform(self.session.on_crash())
@@ -323,6 +331,7 @@ class LiveStream:
                         endpoint_ms=action.endpoint_ms,
                         max_segment_ms=action.max_segment_ms,
                         interim=action.interim,
+                        model=action.model,
                     )
                 )
 

@@ -23,8 +23,6 @@ def raw_format_of(start: Start) -> AudioFormat:
 
 def unsupported_in(start: Start) -> str | None:
     """Why a session cannot begin like this, or None."""
-    if start.scenario not in {None, "general"}:
-        return f"scenario is {start.scenario!r}; this server knows only general."
     if start.reliable and container_of(start) is not None:
         return f"reliable is true and encoding is {start.encoding}; only raw samples can be numbered. Leave one of them out."
     return None
@@ -72,7 +70,9 @@ def stream_options(start: Start, languages: tuple[str, ...], audio_format: Audio
     )
 
 
-def recognition_change(change: Configure, languages: tuple[str, ...] | UnsetType) -> ConfigureRecognition:
+def recognition_change(
+    change: Configure, languages: tuple[str, ...] | UnsetType, model: str | UnsetType = UNSET
+) -> ConfigureRecognition:
     seconds = change.max_segment_s
     return ConfigureRecognition(
         languages=languages,
@@ -80,6 +80,7 @@ def recognition_change(change: Configure, languages: tuple[str, ...] | UnsetType
         endpoint_ms=change.endpoint_ms,
         max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
         interim=change.interim,
+        model=model,
     )
 
 

@@ -210,6 +210,13 @@ class Lag(ServerMessage, frozen=True, tag="lag", kw_only=True):
     behind_ms: int
 
 
+class ModelChanged(ServerMessage, frozen=True, tag="model_changed", kw_only=True):
+    """Another model recognises this session from the segment `from_segment` on."""
+
+    model: str
+    from_segment: int
+
+
 class Gap(ServerMessage, frozen=True, tag="gap", kw_only=True):
     """Audio that is missing for good."""
 
@@ -259,8 +266,8 @@ class Done(ServerMessage, frozen=True, tag="done", kw_only=True):
 
 CLIENT_MESSAGES: tuple[type[ClientMessage], ...] = (Start, Resume, Configure, Finalize, Ping, End)
 SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
-    Ready, Resumed, Ack, Nack, SpeechStarted, SpeechEnded, PartialResult, FinalResult, Pong, Lag, Gap, GoingAway,
-    SessionWarning, SessionError, Done,
+    Ready, Resumed, Ack, Nack, SpeechStarted, SpeechEnded, PartialResult, FinalResult, Pong, Lag, ModelChanged,
+    Gap, GoingAway, SessionWarning, SessionError, Done,
 )  # fmt: skip
 
 _encoder: Final = msgspec.json.Encoder()

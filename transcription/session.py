@@ -18,6 +18,7 @@ from transcription.actions import (
     Action,
     CancelRecognition,
     Close,
+    ConfigureRecognition,
     EndRecognition,
     FinalizeRecognition,
     OpenRecognition,
@@ -54,6 +55,7 @@ from transcription.protocol import (
     FinalResult,
     Gap,
     GoingAway,
+    ModelChanged,
     Ping,
     Pong,
     Ready,
@@ -64,6 +66,8 @@ from transcription.protocol import (
     Start,
 )
 from transcription.results import Results
+from transcription.routes import RouteTable
+from transcription.steering import Steering
 
 CHECKPOINT_EVERY_SAMPLES: Final = 10 * 16_000
 """A client keeps 30 s of audio; what another process asks it for must be among them."""
@@ -73,6 +77,7 @@ PLAIN_CLOSES_IN_S: Final = 20
 CLOSE_CODES: Final = {
     "inference_unavailable": CloseCode.FULL,
     "server_full": CloseCode.FULL,
+    "model_unloaded": CloseCode.FULL,
     "storage_unavailable": CloseCode.FULL,
     "server_draining": CloseCode.DRAINING,
     "recognition_failed": CloseCode.INTERNAL,
@@ -86,6 +91,7 @@ CLOSE_CODES: Final = {
     "quota_exhausted": CloseCode.POLICY,
     "idle_timeout": CloseCode.IDLE,
     "unknown_session": CloseCode.UNKNOWN_SESSION,
+    "model_not_allowed": CloseCode.FORBIDDEN,
 }
 
 
@@ -115,7 +121,8 @@ class Restored:
 class StreamSession:
     """Args:
     session_id: as stored. default_language: for a client that names none. clock: monotonic seconds.
-    models: those loaded now, asked again at each use. resume_token: the secret for coming back; resume_s: for how long.
+    models, routes: those loaded and in service now, asked again at each use. may_choose_model: whether its client may name one.
+    resume_token: the secret for coming back; resume_s: for how long.
     """
 
     session_id: str
@@ -124,6 +131,8 @@ class StreamSession:
     models: Callable[[], Sequence[link.ModelInfo]]
     resume_token: str = ""
     resume_s: int = 0
+    routes: Callable[[], RouteTable] = RouteTable
+    may_choose_model: bool = True
     phase: Phase = Phase.WAITING
     start: Start = field(default_factory=Start)
     languages: tuple[str, ...] = ()
@@ -131,6 +140,7 @@ class StreamSession:
     language: str = ""
     results: Results = field(init=False)
     arrival: Arrival = field(init=False)
+    steering: Steering = field(init=False)
     _diagnosis: Diagnosis | None = None
     _farewell: list[Action] = field(default_factory=list)
     _held: list[Configure] = field(default_factory=list)
@@ -141,6 +151,7 @@ class StreamSession:
 
     def __post_init__(self) -> None:
         self.results = Results(self.clock)
+        self.steering = Steering(self.routes, self.models, self.may_choose_model)
         self.arrival = Arrival(PlainIntake(AudioFormat()), self.clock, self._on_gap)
 
     @property
@@ -335,6 +346,7 @@ class StreamSession:
             return []
         handlers: dict[type[link.StreamEvent], Callable[[Any], list[Action]]] = {
             link.StreamOpened: self._on_opened,
+            link.ModelChanged: lambda event: self._on_model(event.model, event.from_segment),
             link.SpeechStarted: self.results.speech_started,
             link.SpeechEnded: self.results.speech_ended,
             link.TranscriptUpdated: self.results.updated,
@@ -345,6 +357,13 @@ class StreamSession:
         }
         return handlers[type(event)](event)
 
+    def on_routes(self) -> list[Action]:
+        """The routes, or the models that are loaded, may have changed: go over to the model that serves it now."""
+        if self.phase not in {Phase.LIVE, Phase.ENDING} or not self.model:
+            return []
+        model = self.steering.next(self.start, self.languages, self.model)
+        return [] if isinstance(model, UnsetType) else [ConfigureRecognition(model=model)]
+
     def on_stored(self, checkpoint: link.Checkpoint) -> None:
         """The database has it: no process will ask the client for anything before it."""
         self.arrival.stored = checkpoint
@@ -354,12 +373,19 @@ class StreamSession:
     def _on_start(self, start: Start) -> list[Action]:
         if self.phase is not Phase.WAITING:
             return self._on_late_start(start)
-        if (refused := unsupported_in(start)) is not None:
-            return self._fail("unsupported_option", refused)
+        if (refused := self._refused(start)) is not None:
+            return refused
         self.start = start
         self.results.wants_words = start.words
         self.languages = language_tags(start.language, self.default_language)
         return self._open(container_of(start))
+
+    def _refused(self, start: Start) -> list[Action] | None:
+        """The end of a session that cannot be what its client wants; None: it can."""
+        if (complaint := self.steering.model_complaint(start)) is not None:
+            return self._fail("model_not_allowed", complaint)
+        complaint = unsupported_in(start) or self.steering.scenario_complaint(start)
+        return None if complaint is None else self._fail("unsupported_option", complaint)
 
     def _on_late_resume(self, _resume: Resume) -> list[Action]:
         return self._bad_message("resume_not_first", "resume came in a running session; it is the first message of a socket.")
@@ -369,10 +395,14 @@ class StreamSession:
         taken = None if self.arrival.container is not None else self.arrival.format
         if (misread := misread_without(start, taken=taken, is_reliable=self.is_reliable)) is not None:
             return self._fail("start_after_audio", misread)
+        if (refused := self._refused(start)) is not None:
+            return refused
+        self.start = structs.replace(self.start, scenario=start.scenario)
         warning = self._warning(
             "late_start",
-            "start came after the session was open; its language and timing count from the next segment"
-            + ("; denoise is fixed by then and stays off." if start.denoise else "."),
+            "start came after the session was open; its language, scenario and timing count from the next segment"
+            + ("; denoise is fixed by then and stays off" if start.denoise else "")
+            + ("; the model is not chosen by it any more." if start.model else "."),
         )
         return [warning, *self._on_configure(change_of(start, self.default_language))]
 
@@ -387,16 +417,21 @@ class StreamSession:
             self._held.append(change)  # what the model knows is not known yet
             return []
         languages: tuple[str, ...] | UnsetType = UNSET
+        model: str | UnsetType = UNSET
         warnings: list[Action] = []
         if not isinstance(change.language, UnsetType):
             languages = language_tags(change.language, self.default_language)
-            if (complaint := language_complaint(languages, self.model, self.models())) is not None:
+            model = self.steering.next(self.start, languages, self.model)
+            server = self.model if isinstance(model, UnsetType) else model
+            if (complaint := language_complaint(languages, server, self.models())) is not None:
                 warnings.append(self._warning("unsupported_language", complaint))
                 languages, change = UNSET, structs.replace(change, language=UNSET)
+            else:
+                self.languages = languages
         if not isinstance(change.words, UnsetType):
             self.results.wants_words = change.words
         self.start = applied_to(self.start, change)
-        return [*warnings, recognition_change(change, languages), *([self._record_checkpoint()] if self.is_shared else [])]
+        return [*warnings, recognition_change(change, languages, model), *([self._record_checkpoint()] if self.is_shared else [])]
 
     def _opened(self) -> list[Action]:
         """A client that sends only audio has started with the defaults."""
@@ -409,7 +444,8 @@ class StreamSession:
         intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
         self.arrival = Arrival(intake, self.clock, self._on_gap, container)
         self._diagnosis = None if container is not None else _diagnosis_of(audio_format, self.clock)
-        return [OpenRecognition(stream_options(self.start, self.languages, audio_format))]
+        options = stream_options(self.start, self.languages, audio_format)
+        return [OpenRecognition(structs.replace(options, model=self.steering.first(self.start, self.languages)))]
 
     def restore(self, restored: Restored) -> list[Action]:
         """Go on with a session that another process began. `on_resume` follows."""
@@ -432,7 +468,8 @@ class StreamSession:
             return []
         self.phase = Phase.LIVE
         options = stream_options(self.start, self.languages, audio_format)
-        return [OpenRecognition(structs.replace(options, model=restored.model), restored.checkpoint)]
+        model = self.steering.resumed(self.start, self.languages, restored.model)
+        return [OpenRecognition(structs.replace(options, model=model), restored.checkpoint)]
 
     # Audio
 
@@ -470,7 +507,8 @@ class StreamSession:
 
     def _on_opened(self, event: link.StreamOpened) -> list[Action]:
         if self.phase is not Phase.OPENING and self.model:
-            return []  # opened again after the inference process was lost: the client need not know
+            # Opened again after the inference process was lost. The client need not know, unless another model goes on.
+            return self._on_model(event.model, self.checkpoint.next_segment)
         self.model = event.model
         self.language = event.language
         if self.phase is Phase.OPENING:
@@ -485,7 +523,14 @@ class StreamSession:
         )
         held = [action for change in self._held for action in self._on_configure(change)]
         record = RecordStart(event.model, event.language, dict(self.start.metadata), self.start if self.is_shared else None)
-        return [record, Send(ready), *self._missing(event), *held]
+        return [record, Send(ready), *self._missing(event), *held, *self.on_routes()]
+
+    def _on_model(self, model: str, from_segment: int) -> list[Action]:
+        """Another one goes on, or the same."""
+        if model == self.model:
+            return []
+        self.model = model
+        return [Send(ModelChanged(model=model, from_segment=from_segment))]
 
     def _missing(self, event: link.StreamOpened) -> list[Action]:
         """What the client asked for and recognition cannot do on its machine."""

@@ -23,6 +23,7 @@ from transcription import outbox, recorder, services
 from transcription.models import Segment, Session
 from transcription.recognizer import close_client
 from transcription.recorder import close_recorder
+from transcription.rerouting import stop_rerouter
 from transcription.session import StreamSession
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
@@ -43,6 +44,7 @@ async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
     settings.HARK_ANONYMOUS = "loopback"
     settings.HARK_INFERENCE_ADDRESS = worker.address
     yield
+    await stop_rerouter()
     await close_client()
     await close_recorder()
     await sync_to_async(connections.close_all)()

@@ -22,6 +22,7 @@ from transcription.models import ApiKey, SocketLease, StreamTicket
 from transcription.recognizer import close_client
 from transcription.recorder import close_recorder
 from transcription.refusals import RESPONSE_EXTENSION
+from transcription.rerouting import stop_rerouter
 from transcription.warden import close_warden
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,6 +38,7 @@ async def web_process(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     settings.HARK_INFERENCE_ADDRESS = "unix:/nonexistent/inference.sock"
     yield
     await stop_caretaker()
+    await stop_rerouter()
     await close_warden()
     await close_client()
     await close_recorder()

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from transcription.models import Segment, Session
+from transcription.models import ASRModel, Segment, Session
 
 
 class WordSerializer(serializers.Serializer[Any]):
@@ -123,12 +123,53 @@ class ModelInfoSerializer(serializers.Serializer[Any]):
     languages = serializers.ListField(child=serializers.CharField(), help_text="Language tags it knows; empty: any.")
     multilingual = serializers.BooleanField(help_text="Whether it can detect the language by itself.")
     precision = serializers.CharField(help_text="What it computes with, such as fp32 or int8; empty where that is no question.")
+    memory_bytes = serializers.IntegerField(help_text="What an inference process grew by when it was loaded; 0: not known.")
+    is_draining = serializers.BooleanField(help_text="Whether it takes no new streams and will be unloaded.")
+
+
+class CatalogueEntrySerializer(serializers.ModelSerializer[ASRModel]):
+    is_loaded = serializers.BooleanField(help_text="Whether an inference process has it in memory now.")
+
+    class Meta:
+        model = ASRModel
+        fields: ClassVar = [
+            "name", "engine", "languages", "multilingual", "precision", "licence", "size_bytes", "memory_bytes", "rtf", "wer",
+            "is_loaded",
+        ]  # fmt: skip
+        read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "name": {"help_text": "Name of the model."},
+            "engine": {"help_text": "Kind of engine that runs it."},
+            "languages": {"help_text": "Language tags it knows; empty: any."},
+            "multilingual": {"help_text": "Whether it can detect the language by itself."},
+            "precision": {"help_text": "What it computes with; empty: what is best on the machine."},
+            "licence": {"help_text": "Licence of its weights, as far as is known."},
+            "size_bytes": {"help_text": "Size of its files; null: not known."},
+            "memory_bytes": {"help_text": "What it will need in memory, estimated; null: not known."},
+            "rtf": {"help_text": "Seconds of computing for a second of speech, as measured here; null: not measured."},
+            "wer": {"help_text": "Share of words that it got wrong when it was measured here; null: not measured."},
+        }
+
+
+class RouteSerializer(serializers.Serializer[Any]):
+    scenario = serializers.CharField(help_text="Name to send as `scenario` when a session starts.")
+    language = serializers.CharField(help_text="Language tag; empty: any that has no route of its own in the scenario.")
+    model = serializers.CharField(help_text="Name of the model that the route has now.")
+    serving = serializers.CharField(help_text="The one that serves: `model`, or `fallback` while there is too much to do.")
+    fallback = serializers.CharField(help_text="Name of the lighter model; empty: there is none.")
+    next_model = serializers.CharField(help_text="What the schedule changes to next; empty: nothing will change by itself.")
+    next_at = serializers.DateTimeField(allow_null=True, help_text="When (ISO 8601); null: never.")
+
+
+class RoutesSerializer(serializers.Serializer[Any]):
+    routes = RouteSerializer(many=True, help_text="Routes in service, by scenario and language.")
 
 
 class ModelsSerializer(serializers.Serializer[Any]):
     ready = serializers.BooleanField(help_text="Whether every model is loaded and warm, so that a session can start now.")
     detail = serializers.CharField(help_text="What is wrong or still going on; empty when all is well.")
     models = ModelInfoSerializer(many=True, help_text="Models that are loaded now.")
+    catalogue = CatalogueEntrySerializer(many=True, help_text="Models of the catalogue that are enabled, loaded or not.")
 
 
 class ErrorDetailSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
-from transcription.api import views
+from transcription.api import serving, views
 
 app_name = "api"
 urlpatterns = [
@@ -12,7 +12,8 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/", views.SessionDetail.as_view(), name="session"),
     path("sessions/<uuid:session_id>/transcript/", views.SessionTranscript.as_view(), name="transcript"),
     path("stream-tickets/", views.StreamTicketList.as_view(), name="stream-tickets"),
-    path("models/", views.ModelList.as_view(), name="models"),
+    path("models/", serving.ModelList.as_view(), name="models"),
+    path("routes/", serving.RouteList.as_view(), name="routes"),
     path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema", permission_classes=[AllowAny]), name="docs"),
     # Only with a final slash: an address without one is first redirected to itself with it.

@@ -1,11 +1,9 @@
-"""The REST API: stored sessions, their transcripts, and the models that serve now."""
+"""The REST API: stored sessions, their transcripts, and tickets. The models that serve are in `transcription.api.serving`."""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from asgiref.sync import async_to_sync
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
@@ -15,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from transcription import exports, keys, recognizer, services
+from transcription import exports, keys, services
 from transcription.access import Scope, listener_of_request
 from transcription.api import renderers, serializers
 from transcription.api.errors import SessionLiveConflict
@@ -164,18 +162,6 @@ class StreamTicketList(APIView):
         session_key = (request.session.session_key or "") if listener.key_id is None and listener.user_id is not None else ""
         ticket = {"ticket": keys.make_ticket(listener, session_key), "expires_in_s": keys.TICKET_S}
         return Response(ticket, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
-
-
-class ModelList(APIView):
-    @extend_schema(
-        operation_id="list_models",
-        summary="List the models that serve now",
-        responses={200: serializers.ModelsSerializer, 401: NOT_SIGNED_IN, 403: NO_SCOPE},
-    )
-    def get(self, request: Request) -> Response:
-        worker = async_to_sync(recognizer.current_status)()
-        models = [msgspec.to_builtins(model) for model in worker.models]
-        return Response({"ready": worker.is_ready, "detail": worker.detail, "models": models})
 
 
 @extend_schema(exclude=True)

@@ -17,6 +17,7 @@ export const SERVER_MESSAGES = Object.freeze([
   "final",
   "pong",
   "lag",
+  "model_changed",
   "gap",
   "going_away",
   "warning",
@@ -50,6 +51,7 @@ export const CLOSE_CODES = Object.freeze({
  *   confidence: number, model: string, words: Word[], from_finalize: boolean}} Final
  * @typedef {{type: "gap", from_ms: number, to_ms: number, reason: string}} Gap
  * @typedef {{type: "lag", behind_ms: number}} Lag
+ * @typedef {{type: "model_changed", model: string, from_segment: number}} ModelChanged
  * @typedef {{type: "going_away", reason: string, resume_within_s: number | null, closes_in_s: number}} GoingAway
  * @typedef {{type: "warning", code: string, message: string, retryable: boolean}} Warning
  * @typedef {{type: "error", code: string, message: string, retryable: boolean, retry_after_s: number | null}} SessionError
@@ -57,7 +59,7 @@ export const CLOSE_CODES = Object.freeze({
  *   gap_ms: number, num_segments: number, complete: boolean}} Done
  * @typedef {{type: "speech_started" | "speech_ended", at_ms: number}} Speech
  * @typedef {{type: "pong", id: string | number | null}} Pong
- * @typedef {Ready | Resumed | Ack | Nack | Partial | Final | Gap | Lag | GoingAway | Warning | SessionError | Done
+ * @typedef {Ready | Resumed | Ack | Nack | Partial | Final | Gap | Lag | ModelChanged | GoingAway | Warning | SessionError | Done
  *   | Speech | Pong} ServerMessage
  */
 
