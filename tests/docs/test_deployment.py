@@ -57,6 +57,6 @@ def test_every_module_that_is_run_exists() -> None:
 def test_the_number_of_connections_is_what_the_default_comes_to() -> None:
     per_process = settings.HARK_HTTP_THREADS + 3
 
-    assert f"default of {settings.HARK_HTTP_THREADS} threads, a worker and beat need {2 * per_process + 3} in all" in " ".join(
+    assert f"default of {settings.HARK_HTTP_THREADS} threads, a worker and beat need {2 * per_process + 6} in all" in " ".join(
         PAGE.split()
     )
