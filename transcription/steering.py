@@ -53,7 +53,7 @@ class Steering:
         Who has named a model keeps it. Where no route has one, a stream stays where it is as long as it can be heard there.
         """
         models = self.models()
-        if start.model is not None or not models or (self.model is None and not self.routes().routes):
+        if start.model is not None or (self.model is None and not self.routes().routes):
             return UNSET
         wanted = self.routes().model_for(start.scenario, languages, models) or self._refuge(languages, current, models)
         if wanted is None or (wanted == current and self.model in {None, wanted}):

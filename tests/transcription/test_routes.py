@@ -28,6 +28,7 @@ SERVES = [  # scenario, languages, model
     (None, ["en", "de"], "many"),
     ("telephony", ["de"], "phone"),
     ("telephony", ["en"], "light"),  # the scenario's own route for any language before general's for English
+    ("telephony", ["de", "en"], "light"),  # hears several: not the route of one of them, even if its model knows both
     ("commands", ["fr"], "light"),
     ("commands", ["en"], "english"),  # no route of its own: as general
     (None, ["zh-hant"], "light"),  # no route of its own: as zh

@@ -137,6 +137,16 @@ def test_a_session_without_a_route_follows_the_first_one_that_is_made() -> None:
     assert talk.moved_to() == ["many"]
 
 
+def test_a_route_that_changes_while_a_session_is_being_opened_is_followed() -> None:
+    talk = Talk(table(general="many"))
+    talk.start()
+    talk.routes = table(general="phone")
+
+    actions = talk.session.on_events([link.StreamOpened(stream=0, model="many", language="en")])
+
+    assert [action.model for action in actions if isinstance(action, ConfigureRecognition)] == ["phone"]
+
+
 def test_a_route_that_is_taken_away_leaves_its_sessions_where_they_are() -> None:
     talk = Talk(table(general="many"))
     talk.begin("many")
