@@ -11,6 +11,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from inference.config import MODEL_NAME
 from inference.examine.facts import Facts
@@ -21,7 +22,7 @@ from transcription.catalogue.figures import Figures, Report, refusal
 from transcription.catalogue.shipped import shipped
 from transcription.catalogue.storage import Storage
 from transcription.catalogue.uses import loaded_by, uses_of
-from transcription.models import ASRModel
+from transcription.models import ASRModel, RouteOverride
 
 REFERENCE: Final = "fp32"
 NUM_SHOWN: Final = 12
@@ -202,6 +203,7 @@ def remove(model: ASRModel) -> None:
         uses = uses_of(locked)
         if uses:
             raise CatalogueError(f"{model.name} is in use: it is {', and '.join(uses)}. Change that first.")
+        RouteOverride.objects.filter(model=locked, until_at__lte=timezone.now()).delete()  # over; the swaps keep their names
         locked.delete()
         if storage().owns(model.source) and not ASRModel.objects.filter(source=model.source).exists():
             transaction.on_commit(lambda: storage().delete(model.source))

@@ -331,6 +331,15 @@ def test_a_model_in_use_is_not_removed(entered: ASRModel, use: Callable[[ASRMode
     assert ASRModel.objects.filter(name="clinic").exists()
 
 
+def test_an_override_that_is_over_does_not_hold_a_model(entered: ASRModel) -> None:
+    use_now(entered)
+    RouteOverride.objects.update(from_at="2026-01-01T00:00Z", until_at="2026-01-02T00:00Z")
+
+    remove(entered)
+
+    assert not ASRModel.objects.filter(name="clinic").exists()
+
+
 def test_a_model_that_is_configured_is_not_removed(entered: ASRModel, settings: Any) -> None:
     settings.HARK_MODELS = ["whisper-base", f"clinic={entered.source}"]
 

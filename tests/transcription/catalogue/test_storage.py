@@ -64,7 +64,7 @@ def test_what_is_not_published_is_gone_however_it_ended(store: Storage, files: l
 def test_what_a_killed_import_left_is_swept_away_by_the_next(store: Storage) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    process = context.Process(target=hold, args=(store.root, ready))
+    process = context.Process(target=hold, args=(store.root, ready), daemon=True)
     process.start()
     assert ready.wait(60)
 
