@@ -42,7 +42,9 @@ def test_a_model_that_hears_rightly_passes() -> None:
 
 
 def test_a_model_that_hears_nothing_is_refused_with_what_it_wrote() -> None:
-    with pytest.raises(CanaryError, match=r"fake wrote '' where 'Alpha, .*' is said: 100% of the words are wrong, and 20% may be"):
+    with pytest.raises(
+        CanaryError, match=r"fake wrote '' where 'Alpha, .*' is said: 100% of the words are wrong, and 20% may be"
+    ):
         hear(FakeEngine(Faults(is_mute=True)), CANARY)
 
 
