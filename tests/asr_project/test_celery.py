@@ -16,8 +16,8 @@ from asr_project import celery_app
 from asr_project.serve import topology
 from asr_project.serve.console import Console
 from asr_project.serve.supervisor import Supervisor
-from tests.factories import make_session
-from transcription.models import Session
+from tests.factories import make_route, make_schedule, make_session
+from transcription.models import ModelSwap, Session
 from transcription.tasks import close_abandoned_sessions
 
 
@@ -61,5 +61,22 @@ def test_the_worker_carries_out_what_is_sent_to_it(supervisor: Supervisor, envir
 @pytest.mark.integration
 def test_beat_takes_up_the_schedule(supervisor: Supervisor, environment: dict[str, str]) -> None:
     supervisor.start(topology.beat(environment))
-    is_taken_up = PeriodicTask.objects.filter(task=close_abandoned_sessions.name, enabled=True).exists
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+
+    def is_taken_up() -> bool:
+        """All of it: a beat that is stopped in the middle says so with a traceback."""
+        return scheduled <= set(PeriodicTask.objects.filter(enabled=True).values_list("task", flat=True))
+
     assert supervisor.wait_until(is_taken_up, look_every_s=0.1, within_s=60)
+
+
+@pytest.mark.integration
+def test_beat_and_a_worker_ask_for_the_model_that_a_schedule_wants_now(
+    supervisor: Supervisor, environment: dict[str, str]
+) -> None:
+    make_schedule(make_route("light"), "heavy", "00:00-00:00")
+    supervisor.start(topology.worker(environment))
+    supervisor.start(topology.beat(environment))
+
+    is_asked_for = ModelSwap.objects.filter(to_name="heavy", reason=ModelSwap.Reason.SCHEDULE).exists
+    assert supervisor.wait_until(is_asked_for, look_every_s=0.1, within_s=60)
