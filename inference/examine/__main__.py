@@ -1,19 +1,17 @@
 """`python -m inference.examine name=path`: one line of JSON (`facts.Examined`) on standard output; the log goes elsewhere."""
 
-import ctypes
-import gc
 import os
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, get_args
 
 import msgspec
 import psutil
 
+from inference import memory
 from inference.config import InferenceConfig, Precision, split_model
 from inference.engines import registry
 from inference.engines.device import choose
@@ -60,20 +58,14 @@ def check_room(model: str, num_parameters: int, precision: str, device: str) -> 
     """Raises TooLargeError where this machine or its GPU has not enough memory now."""
     name, path = split_model(model)
     needed = peak_bytes(num_parameters, 0 if path is None else size_of(path))
-    available = psutil.virtual_memory().available
+    available = memory.free_bytes("cpu")
     if needed > available:
         raise TooLargeError(too_large(name, num_parameters, needed, available, "of memory are free on this machine"))
     if choose(device).type == "cpu":
         return
-    needed, available = resident_bytes(num_parameters, precision), gpu_available_bytes(device)
+    needed, available = resident_bytes(num_parameters, precision), memory.free_bytes(str(choose(device)))
     if needed > available:
         raise TooLargeError(too_large(name, num_parameters, needed, available, "are free on the GPU"))
-
-
-def gpu_available_bytes(device: str) -> int:
-    import torch
-
-    return int(torch.cuda.mem_get_info(choose(device))[0])
 
 
 def too_large(name: str, num_parameters: int, needed: int, available: int, where: str) -> str:
@@ -101,9 +93,7 @@ def size_of(path: Path) -> int:
 
 def own_bytes() -> int:
     """Memory that is this process's alone, without what was freed and is only kept for later."""
-    gc.collect()
-    with suppress(AttributeError):  # another C library than glibc keeps little, and has no such function
-        ctypes.CDLL(None).malloc_trim(0)
+    memory.give_back("cpu")
     return int(psutil.Process().memory_full_info().uss)
 
 
