@@ -44,10 +44,16 @@ ALLOWED: dict[str, Callable[[Client, Session], Any]] = {
     "read": lambda client, session: client.get(f"{LIST}{session.pk}/"),
     "export": lambda client, session: client.get(f"{LIST}{session.pk}/transcript/", {"format": "srt"}),
     "models": lambda client, _session: client.get("/api/v1/models/"),
+    "routes": lambda client, _session: client.get("/api/v1/routes/"),
     "ticket": lambda client, _session: client.post(TICKETS),
     "delete": lambda client, session: client.delete(f"{LIST}{session.pk}/"),
 }
-OF_SCOPE = {Scope.READ: {"list", "read", "export", "models"}, Scope.STREAM: {"ticket"}, Scope.DELETE: {"delete"}}
+OF_SCOPE: dict[Scope, set[str]] = {
+    Scope.READ: {"list", "read", "export", "models", "routes"},
+    Scope.STREAM: {"ticket"},
+    Scope.DELETE: {"delete"},
+    Scope.CHOOSE_MODEL: set(),  # for /stream
+}
 
 
 @pytest.mark.parametrize("scope", Scope)
