@@ -52,9 +52,8 @@ def enabled_models() -> Any:
 
 
 class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """`model` is chosen when a route is made; later it is changed by a swap."""
+    """Of a route that is there: its model is changed by swaps only."""
 
-    model = ModelChoice(queryset=ASRModel.objects.none(), label=_("Model"))
     fallback = ModelChoice(
         queryset=ASRModel.objects.none(),
         label=_("Lighter model"),
@@ -67,7 +66,6 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         fields: ClassVar = [
             "scenario",
             "language",
-            "model",
             "fallback",
             "fallback_above_ms",
             "fallback_below_ms",
@@ -92,7 +90,8 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
             return cleaned
         if sentence := why_unfit(language, model):
             self.add_error("model" if "model" in self.fields else "language", sentence)
-        if fallback is not None and (sentence := self.why_no_fallback(language, model, fallback)):
+        is_new = {"fallback", "model", "language"} & set(self.changed_data)  # a swap may have made the lighter model the only one
+        if fallback is not None and is_new and (sentence := self.why_no_fallback(language, model, fallback)):
             self.add_error("fallback", sentence)
         return cleaned
 
@@ -107,6 +106,15 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         if fallback == model:
             return gettext("This is the route's own model: choose a lighter one, or none.")
         return why_unfit(language, fallback)
+
+
+class NewRouteForm(RouteForm):
+    """With the model that it begins with."""
+
+    model = ModelChoice(queryset=ASRModel.objects.none(), label=_("Model"))
+
+    class Meta(RouteForm.Meta):
+        fields: ClassVar = [*RouteForm.Meta.fields, "model"]
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -202,7 +210,6 @@ class ChangeModelForm(forms.Form):
     model = ModelChoice(queryset=ASRModel.objects.none(), label=_("New model"))
     until = forms.DateTimeField(
         required=False,
-        label=_("Until"),
         widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
         help_text=_("Empty: until the schedule has something else to say, or somebody changes it."),
     )
@@ -212,6 +219,7 @@ class ChangeModelForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.route = route
         self.fields["model"].queryset = enabled_models().exclude(pk=route.model_id)  # type: ignore[attr-defined]
+        self.fields["until"].label = gettext("Until (%(zone)s)") % {"zone": timezone.get_current_timezone_name()}
 
     def clean_until(self) -> datetime | None:
         until: datetime | None = self.cleaned_data["until"]

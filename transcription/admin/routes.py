@@ -22,7 +22,7 @@ from unfold.decorators import display
 
 from transcription import scheduling
 from transcription.admin.dashboard import condition, next_sentence, serving
-from transcription.admin.forms import ChangeModelForm, RouteForm
+from transcription.admin.forms import ChangeModelForm, NewRouteForm, RouteForm
 from transcription.admin.schedule_views import route_week
 from transcription.admin.swaps import view_of
 from transcription.models import ModelRoute, ModelSwap
@@ -47,6 +47,10 @@ class ModelRouteAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelRoute]:
         routes = ModelRoute.objects.select_related("model", "fallback", "usual_model", "previous_model")
         return routes.prefetch_related("schedules__model", "overrides__model")
+
+    def get_form(self, request: HttpRequest, obj: ModelRoute | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 -- Django's
+        form = NewRouteForm if obj is None else RouteForm
+        return super().get_form(request, obj, change, **kwargs | {"form": form})
 
     def get_fieldsets(self, request: HttpRequest, obj: ModelRoute | None = None) -> Any:
         whom = ["scenario", "language"]

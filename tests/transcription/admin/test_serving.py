@@ -191,6 +191,18 @@ def test_the_model_of_a_route_is_changed_by_a_swap_and_not_by_its_form(site: Cli
     assert not ModelSwap.objects.exists()
 
 
+def test_a_route_that_was_given_its_lighter_model_can_still_be_edited(site: Client, route: ModelRoute, light: ASRModel) -> None:
+    ModelRoute.objects.update(fallback=light)
+    fields = {"scenario": "telephony", "language": "en", "fallback": light.pk, "is_enabled": "on"}
+
+    response = site.post(
+        f"{BASE}/modelroute/{route.pk}/change/", fields | {"fallback_above_ms": "900", "fallback_below_ms": "300"}
+    )
+
+    assert response.status_code == 302, dict(response.context["adminform"].form.errors)
+    assert ModelRoute.objects.get().scenario == "telephony"
+
+
 def test_another_model_is_asked_for_with_a_reason(site: Client, root: User, route: ModelRoute, heavy: ASRModel) -> None:
     response = site.post(f"{BASE}/modelroute/{route.pk}/model/", {"model": heavy.pk, "until": "", "note": "quieter"})
 
