@@ -54,7 +54,7 @@ def run(stack: Stack, program: str) -> None:
 
 def asked(stack: Stack, query: str) -> list[tuple[str, ...]]:
     with psycopg.connect(stack.database_url) as connection:
-        return connection.execute(query).fetchall()  # type: ignore[arg-type]  # a literal of this module
+        return connection.execute(query).fetchall()
 
 
 def newest_swap(stack: Stack) -> tuple[str, ...]:
