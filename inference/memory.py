@@ -34,6 +34,13 @@ def free_bytes(device: str, cgroup: Path = CGROUP) -> int:
     return int(free + unused)
 
 
+def settle() -> None:
+    """What is here now stays: `give_back` need not look through it again, which took 0.1 s. Without a cycle among them, objects
+    are freed all the same."""
+    gc.collect()
+    gc.freeze()
+
+
 def give_back(device: str) -> None:
     """Collect what nobody holds, and let the system have it. Takes some 10 ms, during which no other thread runs Python."""
     gc.collect()

@@ -212,6 +212,7 @@ class InferenceServer:
         for engine in self.engines:
             self._load_one(engine)
             logger.info("%s is warm%s", engine.info.name, f" ({engine.info.precision})" if engine.info.precision else "")
+        memory.settle()
         return LevelVad() if all(engine.info.engine == "fake" for engine in self.engines) else SileroVad()
 
     def _load_one(self, engine: Engine[Any]) -> None:

@@ -129,15 +129,15 @@ def test_a_model_that_takes_more_than_was_estimated_is_given_back(monkeypatch: p
     assert memory.used_bytes("cpu") < before + 50 * MB
 
 
-@pytest.mark.parametrize("source", ["fake?is_mute=1&ballast_bytes=300000000"])
-def test_what_was_made_of_a_model_that_fails_is_given_back(source: str) -> None:
-    before = memory.used_bytes("cpu")
+@pytest.mark.parametrize("source", ["fake?is_mute=1", "fake?fails_to_load=1"])
+def test_a_model_that_fails_is_closed(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(FakeEngine, "close", lambda engine: closed.append(engine.info.name))
 
-    with pytest.raises(CanaryError):
+    with pytest.raises(InferenceError):
         attempt(source).loader.run()
 
-    memory.give_back("cpu")
-    assert memory.used_bytes("cpu") < before + 50 * MB
+    assert closed == ["new"]
 
 
 @pytest.mark.parametrize(
