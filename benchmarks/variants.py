@@ -18,12 +18,13 @@ from inference.bench.speech import MAX_SAMPLES, Recording
 from inference.config import split_model
 from inference.engines import registry
 from inference.errors import ConfigError
-from inference.examine.__main__ import examine
+from inference.examine.__main__ import examine, size_of
 from inference.tuning import MeasuredPrecision
+from transcription.catalogue.shipped import shipped
 
 PRECISIONS: tuple[MeasuredPrecision, ...] = ("fp32", "bf16", "fp16", "int8")
 LANGUAGES = {"whisper-tiny.en": "en", "whisper-base": "en,zh"}
-HEADINGS = ("model", "precision", "parameters", "loaded in", "memory", "speech per CPU second", "word error", "words")
+HEADINGS = ("model", "precision", "files", "parameters", "loaded in", "memory", "speech per CPU second", "word error", "words")
 NICENESS = 10
 
 
@@ -34,6 +35,7 @@ class Line:
     model: str
     precision: str
     language: str
+    size_bytes: int
     num_parameters: int
     load_ms: int
     memory_bytes: int
@@ -66,6 +68,7 @@ def line_of(model: str, language: str, row: Row) -> Line:
         model=split_model(model)[0],
         precision=row.precision,
         language=language,
+        size_bytes=size_of_files(model),
         num_parameters=facts.num_parameters,
         load_ms=facts.load_ms,
         memory_bytes=facts.memory_bytes,
@@ -75,12 +78,21 @@ def line_of(model: str, language: str, row: Row) -> Line:
     )
 
 
+def size_of_files(model: str) -> int:
+    name, path = split_model(model)
+    known = shipped(name)
+    if path is not None:
+        return size_of(path)
+    return 0 if known is None else known.size_bytes
+
+
 def table(lines: list[Line]) -> str:
     rows = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
     for line in lines:
         cells = (
             line.model,
             line.precision,
+            f"{line.size_bytes / 1e6:.0f} MB",
             f"{line.num_parameters / 1e6:.0f} million",
             f"{line.load_ms / 1000:.1f} s",
             f"{line.memory_bytes / 1e6:.0f} MB",
@@ -104,8 +116,10 @@ def main(arguments: list[str] | None = None) -> None:
     lines = []
     for model in options.models.split(","):
         for language in (options.languages or LANGUAGES.get(model, "en")).split(","):
-            lines += lines_of(model, language, options.clips, options.step_ms)
-    sys.stdout.write(table(lines) + "\n")
+            fresh = lines_of(model, language, options.clips, options.step_ms)
+            sys.stdout.write(table(fresh) + "\n")
+            sys.stdout.flush()
+            lines += fresh
     if options.json:
         options.json.write_text(json.dumps([asdict(line) for line in lines], indent=2), encoding="utf-8")
 
