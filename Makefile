@@ -35,7 +35,7 @@ reinstall: ## throw .venv away and make it again: mends a damaged or incomplete 
 install-dev: $(VENV)/.installed-dev ## … and with what its tests and checks need
 
 test: check ## all checks, then the whole test suite
-	$(RUN) -m pytest
+	$(RUN) -m tests.lanes
 
 check: python js docs-check ## lint, types, layers, migrations, OpenAPI schema
 

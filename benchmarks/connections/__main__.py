@@ -157,7 +157,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the speakers speak, alone and together")
     parser.add_argument("--quiet-seconds", type=float, default=20.0, help="how long CPU time per frame is counted")
     parser.add_argument("--server", default="uvicorn", help=f"one or more of {', '.join(SERVERS)}, with commas between")
-    parser.add_argument("--server-cores", default="0", help='as taskset takes them; "" for all')
+    parser.add_argument("--server-cores", default="0,1", help='as taskset takes them; "" for all')
     parser.add_argument("--client-cores", default="1", help="the same for the clients")
     parser.add_argument("--models", default="whisper-tiny.en", help="as HARK_MODELS")
     parser.add_argument("--inference", type=int, default=1, help="inference processes")

@@ -15,8 +15,8 @@ from inference.audio import SAMPLE_RATE_HZ
 from inference.engines.base import Engine
 from inference.loop import RecognitionLoop
 from inference.messages import (
-    AnyRequest,
     AnyStreamEvent,
+    AnyStreamRequest,
     AudioChunk,
     EndStream,
     OpenStream,
@@ -137,7 +137,7 @@ class Rig:
             self.transcripts[stream].num_frames += len(audio)
             self.submit(AudioChunk(stream=stream, payload=np.asarray(audio, dtype="<f4").tobytes()))
 
-    def submit(self, request: AnyRequest) -> None:
+    def submit(self, request: AnyStreamRequest) -> None:
         self.loop.submit(LINK, [request])
 
     def turn(self) -> None:

@@ -432,9 +432,12 @@ SECOND_OF_QUIET = bytes(2 * SAMPLE_RATE_HZ)
 def test_the_quiet_before_a_beginning_is_judged_in_one_call(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     judge = LevelVad.run_probabilities
-    monkeypatch.setattr(
-        LevelVad, "run_probabilities", lambda vad, frames, state: calls.append(len(frames)) or judge(vad, frames, state)
-    )
+
+    def counted(vad: LevelVad, frames: np.ndarray, state: VadState) -> list[float]:
+        calls.append(len(frames))
+        return judge(vad, frames, state)
+
+    monkeypatch.setattr(LevelVad, "run_probabilities", counted)
     bench.open(1)
     bench.hear(1, 3 * SECOND_OF_QUIET + say("alpha bravo"))
     bench.end(1)
