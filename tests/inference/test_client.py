@@ -162,7 +162,7 @@ async def test_a_finalize_that_the_process_was_killed_in_is_answered_once_and_a_
     await send_in_pieces(handle, say(FIRST, 1.0))
     await listener.heard(TranscriptFinal)
     await send_in_pieces(handle, say(SECOND))
-    handle.send_gap(8_000)
+    handle.send_gap(4_800)
     await has_partial_of(listener, 1)
     handle.finalize()
 
@@ -171,9 +171,9 @@ async def test_a_finalize_that_the_process_was_killed_in_is_answered_once_and_a_
     handle.end()
     done = await listener.over()
 
-    assert_every_sample_counted(done, len(say(FIRST, 1.0) + say(SECOND) + say(THIRD)) // 2 + 8_000)
+    assert_every_sample_counted(done, len(say(FIRST, 1.0) + say(SECOND) + say(THIRD)) // 2 + 4_800)
     assert isinstance(done, StreamDone)
-    assert done.checkpoint.gap_samples == 8_000
+    assert done.checkpoint.gap_samples == 4_800
     assert listener.words == f"{FIRST} {SECOND} {THIRD}".split()
     assert [final.from_finalize for final in listener.of(TranscriptFinal)] == [False, True, False]
     assert_numbers_count(listener)
