@@ -56,10 +56,11 @@ def frame_powers(audio: np.ndarray, frame_samples: int = FRAME_SAMPLES) -> list[
 
 @dataclass(slots=True)
 class Opening:
-    """The frames [first, end) are to be heard."""
+    """The frames [first, end) are to be heard. `loud`: the first of them that is loud."""
 
     first: int
     end: int
+    loud: int
 
 
 @dataclass(slots=True)
@@ -108,12 +109,13 @@ class EnergyGate:
 
     def is_open(self, frame: int) -> bool:
         """Whether the network has to judge `frame`; nobody asks for an earlier one afterwards."""
-        return self.num_open(frame) > 0
-
-    def num_open(self, frame: int) -> int:
-        """How many frames, from `frame` on, the network has to judge one after the other."""
         opening = self._next_opening(frame)
-        return opening.end - frame if opening is not None and opening.first <= frame else 0
+        return opening is not None and opening.first <= frame
+
+    def num_before_loud(self, frame: int) -> int:
+        """How many frames, from `frame` on, the network has to judge only for the sake of what is loud after them."""
+        opening = self._next_opening(frame)
+        return max(0, opening.loud - frame) if opening is not None and opening.first <= frame else 0
 
     def num_skippable(self, frame: int, *, is_last: bool) -> int:
         """How many frames, from `frame` on, the network need never hear. `is_last`: nobody will wait for more frames."""
@@ -159,4 +161,4 @@ class EnergyGate:
         if self._openings and self._openings[-1].end >= first:
             self._openings[-1].end = max(self._openings[-1].end, end)
         else:
-            self._openings.append(Opening(first, end))
+            self._openings.append(Opening(first, end, frame))

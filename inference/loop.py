@@ -299,7 +299,7 @@ class RecognitionLoop:
         until_s = self._clock() + MAX_RUNS_S
         ready = []
         for stream in streams:
-            num_frames = min(stream.num_frames_due, MAX_RUN_FRAMES) if _has_waited(stream) else 0
+            num_frames = min(stream.num_frames_waiting, MAX_RUN_FRAMES) if _has_waited(stream) else 0
             if num_frames >= MIN_RUN_FRAMES:
                 if self._clock() >= until_s:
                     continue

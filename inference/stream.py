@@ -252,9 +252,9 @@ class Stream:
         return self._has_frame
 
     @property
-    def num_frames_due(self) -> int:
-        """How many frames will be judged one after the other, whatever is made of them."""
-        return min(self._num_frames_here(), self.gate.num_open(self.endpointer.num_frames))
+    def num_frames_waiting(self) -> int:
+        """How many frames were quiet and will be judged all the same, whatever is made of them: those before something loud."""
+        return min(self._num_frames_here(), self.gate.num_before_loud(self.endpointer.num_frames))
 
     def next_frame(self) -> np.ndarray:
         """The next frame to be judged and the 64 samples before it, float32 (576,); zeros before the stream's beginning."""

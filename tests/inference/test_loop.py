@@ -444,7 +444,7 @@ def test_the_quiet_before_a_beginning_is_judged_in_one_call(bench: Bench, monkey
 
     bench.run_dry()
 
-    assert calls[0] >= LOOKBACK_FRAMES
+    assert calls[0] == LOOKBACK_FRAMES
     assert bench.text(1) == "alpha bravo"
 
 
