@@ -48,7 +48,12 @@ def give_back(device: str) -> None:
         import torch
 
         torch.cuda.empty_cache()
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # glibc keeps what was freed otherwise
+    trim()
+
+
+def trim() -> None:
+    """Let the system have what was freed, which glibc keeps otherwise once something that lives long lies behind it."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 

@@ -94,7 +94,7 @@ def test_what_is_no_message_is_said_instead_of_guessed(text: str) -> None:
 
 
 def test_a_message_of_a_newer_server_is_passed_over() -> None:
-    assert protocol.read('{"type": "model_changed", "model": "x"}') is None
+    assert protocol.read('{"type": "speaker_changed", "speaker": "x"}') is None
 
 
 def test_times_and_samples_are_those_of_the_rate() -> None:

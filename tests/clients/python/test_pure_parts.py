@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from hark import backoff, captions
 from hark.addresses import rest_url, stream_url
 from hark.backoff import Backoff
-from hark.events import Final, Word
+from hark.events import Final, ModelChanged, Word
 from hark.options import AudioFormat
 from hark.recordings import container_of, load
 from hark.replay import ReplayBuffer
+from hark.timeline import Timeline
 from hark.wav import UnusableFileError, read_wav
 from tests.transcription.caption_parser import parse_srt, parse_vtt
 
@@ -199,3 +200,9 @@ def test_a_caption_stands_while_its_words_are_spoken() -> None:
     assert first.start_ms == 10_000
     assert first.end_ms - first.start_ms <= captions.MAX_CAPTION_MS
     assert " ".join(first.lines).startswith("It was the best of times,")
+
+
+def test_a_change_of_model_is_told_in_the_callers_own_count_of_segments() -> None:
+    timeline = Timeline(AudioFormat(), base_segment=3)
+
+    assert timeline.of_model(ModelChanged(model="m", from_segment=2)) == ModelChanged(model="m", from_segment=5)

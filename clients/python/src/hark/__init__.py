@@ -9,6 +9,7 @@ from hark.events import (
     Final,
     Gap,
     Lag,
+    ModelChanged,
     Partial,
     Ready,
     Reconnecting,
@@ -27,7 +28,7 @@ from hark.wav import UnusableFileError
 
 __version__ = "0.1.0"
 __all__ = [
-    "AudioFormat", "Done", "Event", "Final", "Gap", "HarkError", "Lag", "Partial", "Progress", "Ready", "Reconnecting",
-    "Restarted", "ResumeImpossible", "Resumed", "SpeechEnded", "SpeechStarted", "Stream", "Transcript", "UnusableFileError",
-    "Warning", "Word", "connect", "sync", "transcribe", "transcribe_async",
+    "AudioFormat", "Done", "Event", "Final", "Gap", "HarkError", "Lag", "ModelChanged", "Partial", "Progress", "Ready",
+    "Reconnecting", "Restarted", "ResumeImpossible", "Resumed", "SpeechEnded", "SpeechStarted", "Stream", "Transcript",
+    "UnusableFileError", "Warning", "Word", "connect", "sync", "transcribe", "transcribe_async",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from hark.events import (
     Final,
     Gap,
     Lag,
+    ModelChanged,
     Partial,
     Ready,
     Restarted,
@@ -253,6 +254,7 @@ class Conversation:
             SpeechStarted: self._on_speech,
             SpeechEnded: self._on_speech,
             Lag: self._on_passed,
+            ModelChanged: self._on_model,
             Warning: self._on_passed,
             Done: self._on_done,
         }
@@ -362,6 +364,9 @@ class Conversation:
 
     def _on_speech(self, event: SpeechStarted | SpeechEnded) -> list[Event]:
         return [self._timeline.of_speech(event)]
+
+    def _on_model(self, event: ModelChanged) -> list[Event]:
+        return [self._timeline.of_model(event)]
 
     def _on_passed(self, event: Lag | Warning) -> list[Event]:
         return [event]

@@ -92,6 +92,15 @@ class Lag(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChanged(Event):
+    """Another model writes from the segment `from_segment` on."""
+
+    kind: ClassVar[str] = "model_changed"
+    model: str
+    from_segment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warning(Event):
     """Something was ignored or mended; the session goes on."""
 

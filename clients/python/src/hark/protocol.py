@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Any, TypeVar
 
 from hark.errors import HarkError
-from hark.events import Done, Final, Gap, Lag, Partial, SpeechEnded, SpeechStarted, Warning, Word
+from hark.events import Done, Final, Gap, Lag, ModelChanged, Partial, SpeechEnded, SpeechStarted, Warning, Word
 
 OFFSET = Struct("<Q")
 """What stands before the audio of a reliable frame: the offset of its first sample."""
@@ -71,12 +71,12 @@ class ErrorMessage:
 
 ServerMessage = (
     ReadyMessage | ResumedMessage | Ack | Nack | GoingAway | ErrorMessage
-    | Partial | Final | Gap | Lag | Warning | SpeechStarted | SpeechEnded | Done
+    | Partial | Final | Gap | Lag | ModelChanged | Warning | SpeechStarted | SpeechEnded | Done
 )  # fmt: skip
 _KINDS: dict[str, type[Any]] = {
     "ready": ReadyMessage, "resumed": ResumedMessage, "ack": Ack, "nack": Nack, "going_away": GoingAway, "error": ErrorMessage,
     "partial": Partial, "final": Final, "gap": Gap, "lag": Lag, "warning": Warning, "speech_started": SpeechStarted,
-    "speech_ended": SpeechEnded, "done": Done,
+    "speech_ended": SpeechEnded, "model_changed": ModelChanged, "done": Done,
 }  # fmt: skip
 _RENAMED = {"nack": {"from": "first", "to": "end"}}
 _Shape = TypeVar("_Shape")

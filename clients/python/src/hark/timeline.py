@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from hark.events import Done, Final, Gap, Partial, SpeechEnded, SpeechStarted
+from hark.events import Done, Final, Gap, ModelChanged, Partial, SpeechEnded, SpeechStarted
 from hark.options import AudioFormat
 
 
@@ -66,6 +66,9 @@ class Timeline:
 
     def of_gap(self, gap: Gap) -> Gap:
         return replace(gap, from_ms=gap.from_ms + self.base_ms, to_ms=gap.to_ms + self.base_ms)
+
+    def of_model(self, changed: ModelChanged) -> ModelChanged:
+        return replace(changed, from_segment=changed.from_segment + self.base_segment)
 
     def of_speech(self, event: SpeechStarted | SpeechEnded) -> SpeechStarted | SpeechEnded:
         return replace(event, at_ms=event.at_ms + self.base_ms)
