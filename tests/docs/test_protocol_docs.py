@@ -80,7 +80,9 @@ def codes_in(path: Path) -> set[str]:
 
 
 def codes_of_errors(kind: type[errors.InferenceError]) -> set[str]:
-    return {kind.code}.union(*(codes_of_errors(child) for child in kind.__subclasses__()))
+    """Of the classes of that module; others may be loaded or not."""
+    own = {kind.code} if kind.__module__ == errors.__name__ else set()
+    return own.union(*(codes_of_errors(child) for child in kind.__subclasses__()))
 
 
 def all_codes() -> set[str]:

@@ -51,6 +51,7 @@ def attempt(source: str = "fake", canary: Canary | None = CANARY, precision: str
 
 def test_a_model_is_checked_loaded_warmed_and_heard_under_its_own_name() -> None:
     trial = attempt("fake?ballast_bytes=50000000")
+    memory.give_back("cpu")  # what other tests have left would go meanwhile, and be taken off
 
     loaded = trial.loader.run()
 

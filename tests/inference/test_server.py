@@ -44,9 +44,12 @@ async def ready_link(address: str) -> tuple[asyncio.StreamReader, asyncio.Stream
 
 
 async def status(reader: asyncio.StreamReader) -> WorkerStatus:
-    body = await local.read_frame(reader)
-    assert body is not None
-    return next(message for message in event_decoder.decode(body) if isinstance(message, WorkerStatus))
+    """The next one; reports of the load may come before it."""
+    while (body := await local.read_frame(reader)) is not None:
+        for message in event_decoder.decode(body):
+            if isinstance(message, WorkerStatus):
+                return message
+    raise AssertionError("the process is gone")
 
 
 def run(**environment: str) -> "subprocess.CompletedProcess[str]":
