@@ -48,12 +48,7 @@ def give_back(device: str) -> None:
         import torch
 
         torch.cuda.empty_cache()
-    trim()
-
-
-def trim() -> None:
-    """Let the system have what was freed, which glibc keeps otherwise once something that lives long lies behind it."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # glibc keeps what was freed otherwise
         libc.malloc_trim(0)
 
 

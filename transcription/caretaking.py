@@ -1,23 +1,17 @@
-"""Looks after the streams of a web process once a second: idle ones, those that last too long, those whose client is away; and,
-less often, after its memory.
-"""
+"""Looks after the streams of a web process once a second: idle ones, those that last too long, those whose client is away."""
 
 import asyncio
 import logging
 import time
-from itertools import count
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from inference import memory
 from transcription.live import live_streams
 from transcription.recorder import current_recorder
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
-TRIM_EVERY_LOOKS: Final = 60
-"""What audio needed for a moment, when much came at once, would stay with the process for ever."""
 STORAGE_FULL: Final = (
     "The database has been away for so long that no more text can be kept. What was final before is kept. Try again later."
 )
@@ -62,8 +56,6 @@ async def stop_caretaker() -> None:
 
 
 async def _look_after_all() -> None:
-    for number in count(1):
+    while True:
         await asyncio.sleep(LOOK_EVERY_S)
         look_after(time.monotonic())
-        if number % TRIM_EVERY_LOOKS == 0:
-            memory.trim()
