@@ -16,6 +16,7 @@ ROLES_BY_MODULE: Final = {
     SUPERVISOR_MODULE: "supervisor",
     "inference": "inference",
     "uvicorn": "web",
+    "granian": "web",
     "daphne": "web",
     "celery": "celery",
 }
