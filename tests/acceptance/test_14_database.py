@@ -166,6 +166,7 @@ async def test_500_frames_of_audio_cost_no_query(site: Site) -> None:
 async def test_a_query_beside_audio_would_be_noticed(site: Site) -> None:
     before = len(site.statements())
     await asyncio.to_thread(Visitor(site.web.http_url).get, "/api/v1/sessions/")
+    await asyncio.to_thread(wait_until, lambda: any("transcription_session" in each for each in site.statements()[before:]))
 
     with pytest.raises(AssertionError):
         assert_no_query_for_audio(site.statements()[before:])
