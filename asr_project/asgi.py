@@ -13,9 +13,9 @@ from django.conf import settings  # noqa: E402
 from asr_project.below_path import BelowPath  # noqa: E402
 from asr_project.discretion import cut_daphnes_queries  # noqa: E402
 from asr_project.http_slots import HttpSlots  # noqa: E402
-from transcription.draining import lifespan  # noqa: E402
-from transcription.origins import OwnOriginOrNone  # noqa: E402
+from transcription.access.origins import OwnOriginOrNone  # noqa: E402
 from transcription.routing import websocket_urlpatterns  # noqa: E402
+from transcription.streaming.draining import lifespan  # noqa: E402
 
 cut_daphnes_queries()
 protocols = ProtocolTypeRouter(

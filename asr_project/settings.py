@@ -79,7 +79,7 @@ INSTALLED_APPS = [
     "transcription",
 ]
 MIDDLEWARE = [
-    "transcription.policies.browser_policies",
+    "transcription.access.policies.browser_policies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

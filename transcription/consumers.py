@@ -12,22 +12,22 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from transcription.access import Listener
-from transcription.actions import Close, Send
-from transcription.caretaking import ensure_caretaker
-from transcription.door import Admission, authenticate, draining, leave
-from transcription.draining import current_drain
-from transcription.limits import ByteBudget
-from transcription.live import LiveStream
-from transcription.outbox import Outbox, SendEvent
+from transcription.access.door import Admission, authenticate, draining, leave
+from transcription.access.limits import ByteBudget
+from transcription.access.refusals import Refusal, refuse
+from transcription.listeners import Listener
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import CloseCode, Resume, SessionError
-from transcription.recorder import current_recorder
-from transcription.refusals import Refusal, refuse
-from transcription.rerouting import ensure_rerouter, routes_known
-from transcription.resuming import StorageAwayError, find_session
-from transcription.session import Phase
-from transcription.warden import Loss, current_warden
+from transcription.session.actions import Close, Send
+from transcription.session.stream_session import Phase
+from transcription.streaming.caretaking import ensure_caretaker
+from transcription.streaming.draining import current_drain
+from transcription.streaming.live import LiveStream
+from transcription.streaming.outbox import Outbox, SendEvent
+from transcription.streaming.recorder import current_recorder
+from transcription.streaming.rerouting import ensure_rerouter, routes_known
+from transcription.streaming.resuming import StorageAwayError, find_session
+from transcription.streaming.warden import Loss, current_warden
 
 logger = logging.getLogger(__name__)
 

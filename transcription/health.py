@@ -19,8 +19,8 @@ from django.views.decorators.http import require_safe
 from msgspec import Struct, to_builtins
 
 from transcription import recognizer
-from transcription.draining import current_drain
-from transcription.recorder import current_recorder
+from transcription.streaming.draining import current_drain
+from transcription.streaming.recorder import current_recorder
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.urls import path, re_path
 
+from transcription.access.refusals import Refusal, refuse
 from transcription.consumers import StreamConsumer
-from transcription.refusals import Refusal, refuse
 
 
 async def unknown_address(scope: dict[str, Any], receive: Any, send: Any) -> None:

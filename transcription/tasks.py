@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from transcription import resumption, scheduling, services, swaps
+from transcription import resumption, services, swaps
+from transcription.swaps import scheduling
 
 # Web processes report every minute; five missed reports are no hiccup.
 ABANDONED_AFTER = timedelta(minutes=5)

@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from transcription.access import Listener, listener_of_request
+from transcription.listeners import Listener, listener_of_request
 from transcription.models import Segment, Session, SessionQuerySet
 from transcription.page_texts import HISTORY_TEXTS, LANGUAGES, LIVE_TEXTS
 from transcription.services import SessionIsLive, delete_session

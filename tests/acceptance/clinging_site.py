@@ -1,8 +1,8 @@
 """Hark with two faults: a session does not learn that its client is gone, and of every client 3 MB stay in memory."""
 
 from asr_project.asgi import application
-from transcription.live import LiveStream
-from transcription.outbox import Outbox
+from transcription.streaming.live import LiveStream
+from transcription.streaming.outbox import Outbox
 
 __all__ = ["application"]
 

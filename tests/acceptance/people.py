@@ -20,8 +20,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
-from transcription.access import ALL_SCOPES, Scope
-from transcription.keys import make_key
+from transcription.listeners import ALL_SCOPES, Scope
+from transcription.access.keys import make_key
 from transcription.models import ApiKey
 
 def make(name):

@@ -12,7 +12,7 @@ from django.urls import path
 
 from asr_project.asgi import application
 from asr_project.urls import urlpatterns
-from transcription.access import counted_address
+from transcription.listeners import counted_address
 
 __all__ = ["application"]
 

@@ -12,10 +12,13 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from inference import errors
-from transcription import arrival, consumers, intake, live, outbox, parsing, protocol, results, session, warden
+from transcription import consumers, parsing, protocol
 from transcription.containers import UndecodableAudioError
 from transcription.diagnosis import FINDING_CODES
 from transcription.protocol import CLIENT_MESSAGES, SERVER_MESSAGES, CloseCode, Word
+from transcription.session import arrival, intake, results
+from transcription.session import stream_session as session
+from transcription.streaming import live, outbox, warden
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT_DIR / "docs" / "protocol.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Any client, any network, any recognition: says arbitrary things to a session, in any order, and checks what it does.
 
-The session is the real one (`transcription.session` and all below it); recognition, the database and the clock are played
+The session is the real one (`transcription.session`, all of it); recognition, the database and the clock are played
 here. Every frame of audio says its own number, so whatever is handed on twice, out of order or not at all is noticed.
 """
 
@@ -14,11 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec import structs
 
 from inference import messages as link
-from transcription import actions as act
-from transcription.intake import MAX_HELD_BYTES, MAX_HELD_PIECES, OFFSET, AudioFormat, ReliableIntake
 from transcription.protocol import Ack, Done, FinalResult, Gap, GoingAway, Nack, Ready, Resume, Resumed, SessionError, Start
-from transcription.results import MAX_KEPT_FINALS, MAX_KEPT_GAPS
-from transcription.session import Phase, Restored, StreamSession
+from transcription.session import actions as act
+from transcription.session.intake import MAX_HELD_BYTES, MAX_HELD_PIECES, OFFSET, AudioFormat, ReliableIntake
+from transcription.session.results import MAX_KEPT_FINALS, MAX_KEPT_GAPS
+from transcription.session.stream_session import Phase, Restored, StreamSession
 
 MODEL: Final = link.ModelInfo(name="fake", engine="fake", languages=("en", "de"), multilingual=True)
 TIMINGS: Final = link.Timings(queue_ms=0.0, infer_ms=0.0)

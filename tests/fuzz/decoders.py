@@ -19,8 +19,8 @@ from inference.engines.fake import speak
 from inference.messages import Encoding
 from tests.encoded import by_sndfile, mp4_aac, webm_opus
 from transcription.containers import ContainerDecoder, ContainerKind, UndecodableAudioError, sniff
-from transcription.intake import MAX_HELD_BYTES, AudioFormat, Missing, ReliableIntake
 from transcription.parsing import ProtocolError, parse
+from transcription.session.intake import MAX_HELD_BYTES, AudioFormat, Missing, ReliableIntake
 
 KINDS: Final[tuple[ContainerKind, ...]] = get_args(ContainerKind)
 ENCODINGS: Final[tuple[Encoding, ...]] = get_args(Encoding)

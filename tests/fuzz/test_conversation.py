@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.fuzz.conversation import Conversation
-from transcription.intake import OFFSET, Piece, ReliableIntake
-from transcription.session import StreamSession
+from transcription.session.intake import OFFSET, Piece, ReliableIntake
+from transcription.session.stream_session import StreamSession
 
 SHORT = settings(
     max_examples=40,

@@ -6,8 +6,8 @@ import pytest
 from inference import audio
 from tests.fuzz import decoders
 from tests.fuzz.decoders import TARGETS, mutate, seeds
-from transcription.intake import ReliableIntake
 from transcription.parsing import ProtocolError
+from transcription.session.intake import ReliableIntake
 
 NUM_TRIED = {"parse": 1_500, "frames": 1_500, "samples": 1_500, "containers": 250}
 PATIENCE_S = 60.0

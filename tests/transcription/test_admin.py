@@ -17,8 +17,8 @@ from pytest_django import DjangoAssertNumQueries
 from unfold.admin import ModelAdmin
 
 from tests.factories import NINE_O_CLOCK, make_session, make_user
-from transcription import keys
-from transcription.access import Scope
+from transcription.access import keys
+from transcription.listeners import Scope
 from transcription.models import (
     ApiKey,
     ASRModel,

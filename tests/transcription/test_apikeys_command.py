@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from tests.factories import make_user
-from transcription.keys import UnusableKey, use_key
+from transcription.access.keys import UnusableKey, use_key
 from transcription.models import ApiKey
 
 pytestmark = pytest.mark.django_db

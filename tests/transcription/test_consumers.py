@@ -19,12 +19,13 @@ from asr_project.asgi import application
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
 from tests.stream_client import Message, assert_well_formed, client_text, validator
-from transcription import outbox, recorder, services
+from transcription import services
 from transcription.models import Segment, Session
 from transcription.recognizer import close_client
-from transcription.recorder import close_recorder
-from transcription.rerouting import stop_rerouter
-from transcription.session import StreamSession
+from transcription.session.stream_session import StreamSession
+from transcription.streaming import outbox, recorder
+from transcription.streaming.recorder import close_recorder
+from transcription.streaming.rerouting import stop_rerouter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 PATIENCE_S = 20

@@ -15,7 +15,8 @@ from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from inference.messages import WorkerStatus
-from transcription import draining, health, recognizer
+from transcription import health, recognizer
+from transcription.streaming import draining
 
 
 @pytest.fixture(autouse=True)

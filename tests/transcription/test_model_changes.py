@@ -15,13 +15,13 @@ from tests.factories import make_model, make_route, make_user
 from tests.inference.worker import Worker, running_worker
 from tests.stream_client import assert_well_formed
 from tests.transcription.test_consumers import FIRST, PATIENCE_S, SECOND, Socket
-from transcription import keys
-from transcription.access import Scope
-from transcription.live import live_streams
+from transcription.access import keys
+from transcription.listeners import Scope
 from transcription.models import ModelRoute
 from transcription.recognizer import close_client
-from transcription.recorder import close_recorder
-from transcription.rerouting import stop_rerouter
+from transcription.streaming.live import live_streams
+from transcription.streaming.recorder import close_recorder
+from transcription.streaming.rerouting import stop_rerouter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from tests.factories import make_segment, make_session, make_user
-from transcription.access import Listener
+from transcription.listeners import Listener
 from transcription.models import Segment, Session
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ import pytest
 from django.apps import apps
 
 from tests.factories import make_user
-from transcription import keys
-from transcription.access import Scope
+from transcription.access import keys
+from transcription.listeners import Scope
 from transcription.models import ApiKey
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,9 @@ from django.utils.translation import gettext
 
 from transcription.admin.schedule_views import zone_of
 from transcription.admin.swaps import SwapView, view_of
-from transcription.choices import plan_of
 from transcription.models import ModelRoute, ModelSwap
 from transcription.schedules import next_change
+from transcription.serving.choices import plan_of
 from transcription.swaps import SUPERSEDED
 
 LATELY: Final = timedelta(days=1)

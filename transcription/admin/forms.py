@@ -14,9 +14,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from transcription.choices import window_of
 from transcription.models import ASRModel, ModelRoute, ModelSchedule
 from transcription.schedules import Conflict, Window, find_conflicts, window_complaints, zone_named
+from transcription.serving.choices import window_of
 from transcription.swaps import why_unfit
 
 DAYS: Final = (

@@ -12,8 +12,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from transcription import keys
-from transcription.access import Scope
+from transcription.access import keys
+from transcription.listeners import Scope
 from transcription.models import ApiKey
 
 

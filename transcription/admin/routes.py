@@ -20,13 +20,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from transcription import scheduling
 from transcription.admin.dashboard import condition, next_sentence, serving
 from transcription.admin.forms import ChangeModelForm, NewRouteForm, RouteForm
 from transcription.admin.schedule_views import route_week
 from transcription.admin.swaps import view_of
 from transcription.models import ModelRoute, ModelSwap
-from transcription.swaps import SwapRefused, request_rollback, request_swap
+from transcription.swaps import SwapRefused, request_rollback, request_swap, scheduling
 
 NAME = "transcription_modelroute"
 

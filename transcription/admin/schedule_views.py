@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from transcription.admin.week import DAY, NUM_DAYS, Palette, Week, week_of, within
-from transcription.choices import plan_of
 from transcription.models import ModelRoute
 from transcription.schedules import Plan, Span, Window, zone_named
+from transcription.serving.choices import plan_of
 
 
 def route_week(route: ModelRoute, now: datetime, palette: Palette | None = None) -> Week:

@@ -8,9 +8,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from transcription.access import Listener
-from transcription.door import bearer_of
-from transcription.keys import UnusableKey, listener_of_key, use_key
+from transcription.access.door import bearer_of
+from transcription.access.keys import UnusableKey, listener_of_key, use_key
+from transcription.listeners import Listener
 
 
 class KeyAuthentication(BaseAuthentication):

@@ -6,7 +6,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from transcription.access import Scope, listener_of_request
+from transcription.listeners import Scope, listener_of_request
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView

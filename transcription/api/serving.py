@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 from transcription import recognizer
 from transcription.api import serializers
 from transcription.api.views import NO_SCOPE, NOT_SIGNED_IN
-from transcription.choices import plan_of
 from transcription.models import ASRModel, ModelRoute
-from transcription.routebook import route_of
 from transcription.schedules import next_change
+from transcription.serving.choices import plan_of
+from transcription.serving.routebook import route_of
 
 INFO_FIELDS = ("name", "engine", "languages", "multilingual", "precision", "memory_bytes", "is_draining")
 

@@ -13,13 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from transcription import exports, keys, services
-from transcription.access import Scope, listener_of_request
+from transcription import exports, services
+from transcription.access import keys
 from transcription.api import renderers, serializers
 from transcription.api.errors import SessionLiveConflict
 from transcription.api.examples import BAD_STATUS, TRANSCRIPTS
 from transcription.api.filters import KnownParametersOnly, SessionFilter
 from transcription.api.pagination import SessionPagination
+from transcription.listeners import Scope, listener_of_request
 from transcription.models import Session, SessionQuerySet
 
 REFUSED = OpenApiResponse(

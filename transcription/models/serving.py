@@ -1,7 +1,7 @@
 """Tables of the models at hand, of the routes that say which of them serves whom, and of every change of that.
 
-Rows are read here; what a schedule means is in `transcription.schedules`, what serves now in `transcription.routes`, and how
-one model takes the place of another in `transcription.swaps`.
+Rows are read here; what a schedule means is in `transcription.schedules`, what serves now in
+`transcription.serving.routes`, and how one model takes the place of another in `transcription.swaps`.
 """
 
 from typing import Final

@@ -15,8 +15,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from transcription.access import Listener, Scope
 from transcription.exports import Transcript, TranscriptSegment, TranscriptWord
+from transcription.listeners import Listener, Scope
 
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager

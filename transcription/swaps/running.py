@@ -18,8 +18,8 @@ from typing import Final
 from django.db import transaction
 
 from inference.messages import Canary, LoadModel, ModelLoaded, ModelSpec, ModelUnloaded, UnloadModel, WorkerStatus
-from transcription.choices import settle_choice
 from transcription.models import ASRModel, ModelRoute, ModelSwap
+from transcription.serving.choices import settle_choice
 from transcription.swaps.canary import canary_for
 from transcription.swaps.errors import SwapFailed
 from transcription.swaps.fleet import Fleet

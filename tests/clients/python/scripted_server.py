@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.stream_client import validator
-from transcription.intake import AudioFormat, Missing, ReliableIntake
+from transcription.session.intake import AudioFormat, Missing, ReliableIntake
 
 RATE_HZ = 16_000
 FRAME_BYTES = 2

@@ -13,9 +13,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from tests.factories import make_session, make_user
-from transcription import keys
-from transcription.access import ALL_SCOPES, Scope
+from transcription.access import keys
 from transcription.api import urls
+from transcription.listeners import ALL_SCOPES, Scope
 from transcription.models import ApiKey, Session
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from transcription.access import Scope
-from transcription.keys import make_key, revoke_key
+from transcription.access.keys import make_key, revoke_key
+from transcription.listeners import Scope
 from transcription.models import ApiKey
 
 MAX_DAYS = 36_500

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from transcription.choices import plan_of
 from transcription.models import ASRModel, ModelRoute, ModelSchedule
 from transcription.schedules import next_change, window_complaints
+from transcription.serving.choices import plan_of
 
 EVERY_DAY = list(range(7))
 

@@ -1,0 +1,411 @@
+"""Streams that are being spoken in this web process. A stream outlives its sockets: a reliable client may come back over another.
+
+`LiveStream` carries out what its session says: it sends, recognises and stores. What a socket does is in `consumers`; who may
+come back, and how, in `resuming`.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from msgspec import to_builtins
+
+from inference.client import StreamHandle
+from inference.messages import AnyStreamEvent, Checkpoint, ConfigureStream
+from transcription import services
+from transcription.listeners import Listener, Scope
+from transcription.protocol import CloseCode, Gap, Resume, SessionError
+from transcription.recognizer import current_client
+from transcription.resumption import Hold, ResumeRight, TakenOver, hash_of
+from transcription.serving.routebook import current_routebook
+from transcription.session.actions import (
+    Action,
+    CancelRecognition,
+    Close,
+    ConfigureRecognition,
+    DecodeAudio,
+    DecodingAction,
+    EndRecognition,
+    FinalizeRecognition,
+    FinishDecoding,
+    OpenRecognition,
+    RecordAction,
+    RecordCheckpoint,
+    RecordEnd,
+    RecordFinal,
+    RecordStart,
+    Send,
+    SendAudio,
+    SendGap,
+)
+from transcription.session.arrival import WINDOW_MS
+from transcription.session.stream_session import Phase, Restored, StreamSession
+from transcription.streaming.decoding import DecodingQueue
+from transcription.streaming.outbox import Outbox
+from transcription.streaming.recorder import current_recorder, wait_stored
+
+logger = logging.getLogger(__name__)
+
+STORE_PATIENCE_S: Final = 10.0
+"""How long a stream that is over waits for the database; a server that stops gives it 25 s in all."""
+AWAY_UNTIL_FINAL_S: Final = 30.0
+"""A client keeps half a minute of audio: until then it may come back as if nothing had been, and no segment is cut for it."""
+AFTERMATH_S: Final = 60.0
+"""How long the last words of a client that went away may take."""
+LINGER_S: Final = 30.0
+"""How long a session that is over can still be asked for its last messages."""
+
+
+class LiveStream:
+    """One session, from its first message until its last word is stored."""
+
+    def __init__(self, listener: Listener, client_name: str, session_id: uuid.UUID | None = None, epoch: int = 0) -> None:
+        self.session_id = session_id or uuid.uuid4()
+        self.listener = listener
+        self.client_name = client_name
+        self.epoch = epoch
+        self.client = current_client()
+        self.recorder = current_recorder()
+        book = current_routebook()
+        token = secrets.token_urlsafe(32)
+        self.session = StreamSession(
+            str(self.session_id),
+            settings.HARK_DEFAULT_LANGUAGE,
+            time.monotonic,
+            lambda: self.client.status.models,
+            resume_token=token,
+            resume_s=settings.HARK_RESUME_S,
+            routes=lambda: book.table,
+            may_choose_model=Scope.CHOOSE_MODEL in listener.scopes,
+        )
+        self.token_hash = hash_of(token)
+        self.handle: StreamHandle | None = None
+        self.outbox: Outbox | None = None
+        self.began_s = self.heard_s = time.monotonic()
+        self.left_s: float | None = None
+        self.finished = asyncio.Event()
+        self._was_put_down = False
+        self._was_flushed = False
+        self._stored: asyncio.Future[None] | None = None
+        self._last_stored: asyncio.Future[None] | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._decoding: DecodingQueue | None = None
+        live_streams()[self.session_id] = self
+
+    @classmethod
+    def restored(cls, listener: Listener, client_name: str, session_id: uuid.UUID, token: str, taken: TakenOver) -> "LiveStream":
+        """Go on with a session that another process began."""
+        stream = cls(listener, client_name, session_id, taken.epoch)
+        stream.session.resume_token, stream.token_hash = token, hash_of(token)
+        restored = Restored(taken.start, taken.model, taken.checkpoint, tuple(taken.finals), tuple(taken.gaps), taken.done)
+        stream.recorder.keep_alive(session_id)
+        stream.perform(stream.session.restore(restored))
+        return stream
+
+    # Sockets come and go
+
+    def attach(self, outbox: Outbox) -> None:
+        """From now on this socket is told; a former one is closed, and what it still sends changes nothing."""
+        former, self.outbox = self.outbox, outbox
+        self.left_s = None
+        self._was_flushed = False
+        self.heard_s = time.monotonic()
+        if former is not None:
+            former.put(Close(CloseCode.POLICY, "resumed_elsewhere"))
+
+    def resume(self, outbox: Outbox, resume: Resume) -> None:
+        self.attach(outbox)
+        self.perform(self.session.on_resume(resume))
+
+    def detach(self, outbox: Outbox) -> None:
+        """The socket is gone. A session that can be resumed waits for its client; any other comes to its end."""
+        if self.outbox is not outbox:
+            return
+        self.outbox = None
+        self.left_s = time.monotonic()
+        if not self.session.can_resume:
+            self.perform(self.session.on_disconnect())
+
+    def on_text(self, outbox: Outbox, text: str) -> None:
+        if self.outbox is outbox:
+            self.heard_s = time.monotonic()
+            self.perform(self.session.on_text(text))
+
+    def on_audio(self, outbox: Outbox, payload: bytes) -> None:
+        if self.outbox is not outbox:
+            return
+        self.heard_s = time.monotonic()
+        samples = self.session.pass_on(payload, self.heard_s)
+        if samples is not None and self.handle is not None:
+            self.handle.send_audio(samples)
+        else:
+            self.perform(self.session.on_audio(payload))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more audio may be read."""
+        is_behind = self.handle is not None and self.handle.unsettled_ms >= WINDOW_MS
+        return not is_behind and (self._decoding is None or self._decoding.has_room)
+
+    async def wait_for_room(self) -> None:
+        """While recognition is far behind, the socket's own flow control holds the client."""
+        if self._decoding is not None:
+            await self._decoding.wait_for_room()
+        if self.handle is not None:
+            await self.handle.wait_for_room(WINDOW_MS)
+
+    # Time and trouble
+
+    def look_after(self, now_s: float) -> None:
+        """Called every few seconds: limits, and the end of patience with a client that is away."""
+        if self.session.phase is Phase.OVER:
+            if self.left_s is None or now_s - self.left_s > LINGER_S:
+                self.forget()
+        elif self.left_s is not None:
+            self._look_after_absent(now_s - self.left_s)
+        elif now_s - self.heard_s > settings.HARK_IDLE_TIMEOUT_S:
+            self.perform(self.session.on_idle(settings.HARK_IDLE_TIMEOUT_S))
+        elif settings.HARK_MAX_SESSION_S and now_s - self.began_s > settings.HARK_MAX_SESSION_S:
+            self.perform(self.session.on_too_long(settings.HARK_MAX_SESSION_S))
+
+    def _look_after_absent(self, away_s: float) -> None:
+        patience_s = settings.HARK_RESUME_S if self.session.is_shared else 0
+        if away_s > patience_s + AFTERMATH_S:
+            logger.warning("session %s: the last words did not come", self.session_id)
+            self.crash()
+        elif away_s > patience_s:
+            self.perform(self.session.on_disconnect())
+        elif away_s > AWAY_UNTIL_FINAL_S and not self._was_flushed:
+            self._was_flushed = True
+            self.perform(self.session.on_silence_of_client())
+
+    def reroute(self) -> None:
+        """The routes, or the models that are loaded, may have changed."""
+        self.perform(self.session.on_routes())
+
+    def crash(self) -> None:
+        self.perform(self.session.on_crash())
+
+    def refuse(self, code: str, message: str, *, is_retryable: bool = False) -> None:
+        """Its client may not be here any more: the session ends, and keeps the text so far."""
+        self.perform(self.session.on_refusal(code, message, is_retryable=is_retryable))
+
+    def abandon(self) -> None:
+        """Another process has the session: nothing more is said or stored here."""
+        self._was_put_down = True
+        self.session.phase = Phase.OVER
+        self.recorder.let_go(self.session_id)
+        if self.handle is not None:
+            self.handle.cancel()
+        if self.outbox is not None:
+            self.outbox.put(Close(CloseCode.POLICY, "resumed_elsewhere"))
+        self._settle_over()
+        self.forget()
+
+    def drain(self) -> None:
+        """This process stops."""
+        is_put_down = self.session.can_resume and self.session.phase is not Phase.OVER
+        self.perform(self.session.on_drain())
+        self._was_put_down = self._was_put_down or is_put_down
+        if is_put_down:
+            self.recorder.let_go(self.session_id)
+
+    async def stored(self, patience_s: float = STORE_PATIENCE_S) -> bool:
+        """Wait until what was said is stored."""
+        return self._last_stored is None or await wait_stored(self._last_stored, patience_s)
+
+    def forget(self) -> None:
+        """Nobody can come back to it."""
+        if live_streams().get(self.session_id) is self:
+            del live_streams()[self.session_id]
+        if self.handle is not None:
+            self.handle.cancel()
+        if self._decoding is not None:
+            self._decoding.cancel()
+
+    # What the session says
+
+    def perform(self, actions: Sequence[Action]) -> None:
+        """Carry out `actions` in order."""
+        for action in actions:
+            match action:
+                case SendAudio(payload=payload) if self.handle is not None:
+                    self.handle.send_audio(payload)
+                case Send() | Close():
+                    self._tell_client(action)
+                case RecordStart() | RecordFinal() | RecordCheckpoint() | RecordEnd():
+                    self._record(action)
+                case DecodeAudio() | FinishDecoding():
+                    self._decode(action)
+                case OpenRecognition(options=options, checkpoint=checkpoint):
+                    self.handle = self.client.open_stream(options, self._on_events, checkpoint)
+                case _:
+                    self._tell_recognition(action)
+        if self.session.phase is Phase.OVER:
+            self._settle_over()
+        elif self._tick is None and (due_s := self.session.next_tick_s) is not None and self.outbox is not None:
+            self._tick = asyncio.get_running_loop().call_later(max(0.0, due_s - time.monotonic()), self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._tick = None
+        if self.outbox is not None:  # whoever is away cannot be asked for anything
+            self._guarded(self.session.on_tick)
+
+    def _on_events(self, events: list[AnyStreamEvent]) -> None:
+        self._guarded(lambda: self.session.on_events(events))
+
+    def _guarded(self, step: Any) -> None:
+        """A fault in here must not reach the other streams of the link or the loop."""
+        try:
+            self.perform(step())
+        except Exception:
+            logger.exception("session %s failed", self.session_id)
+            self.crash()
+
+    def _settle_over(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        if not self.finished.is_set():
+            self.finished.set()
+            if not self.session.can_resume or self._was_put_down:
+                self.forget()
+
+    def _decode(self, action: DecodingAction) -> None:
+        if isinstance(action, DecodeAudio):
+            if self._decoding is None:
+                self._decoding = DecodingQueue(action.kind, self._on_decoded, self._on_undecodable, self._on_decoded_end)
+            self._decoding.push(action.payload)
+        elif self._decoding is not None:
+            self._decoding.finish()
+        else:
+            self._on_decoded_end()
+
+    def _on_decoded(self, pcm: bytes) -> None:
+        self._guarded(lambda: self.session.on_decoded(pcm))
+
+    def _on_decoded_end(self) -> None:
+        self._guarded(self.session.on_decoded_end)
+
+    def _on_undecodable(self, code: str, message: str) -> None:
+        self._guarded(lambda: self.session.on_undecodable(code, message))
+
+    def _tell_client(self, item: Send | Close) -> None:
+        """A client that does not read loses partials first, and is cut off when finals pile up too."""
+        stored, self._stored = self._stored, None
+        if self.outbox is None or self.outbox.put(item, stored):
+            return
+        logger.warning("session %s: the client does not read; closing", self.session_id)
+        outbox, self.outbox = self.outbox, None
+        sentence = "Too many messages wait to be read. The session is stored; read faster."
+        outbox.cut(Send(SessionError(code="slow_client", message=sentence, retryable=False)), CloseCode.POLICY, "slow_client")
+        self.left_s = time.monotonic()
+        self.perform(self.session.on_disconnect())
+
+    def _tell_recognition(self, action: Action) -> None:
+        handle = self.handle
+        if handle is None:
+            return
+        match action:
+            case SendGap(num_frames=num_frames):
+                handle.send_gap(num_frames)
+            case FinalizeRecognition():
+                handle.finalize()
+            case EndRecognition():
+                handle.end()
+            case CancelRecognition():
+                handle.cancel()
+            case ConfigureRecognition():
+                handle.configure(
+                    ConfigureStream(
+                        stream=handle.number,
+                        languages=action.languages,
+                        hotwords=action.hotwords,
+                        endpoint_ms=action.endpoint_ms,
+                        max_segment_ms=action.max_segment_ms,
+                        interim=action.interim,
+                        model=action.model,
+                    )
+                )
+
+    # What is stored
+
+    def _record(self, action: RecordAction) -> None:
+        stored = self.recorder.put(self._entry(action))
+        self._stored = self._last_stored = stored
+        if isinstance(action, RecordFinal | RecordCheckpoint) and self.session.is_reliable:
+            checkpoint = action.checkpoint
+            stored.add_done_callback(lambda _stored: self.session.on_stored(checkpoint))
+
+    def _hold(self, checkpoint: Checkpoint) -> Hold | None:
+        return Hold(self.epoch, checkpoint) if self.session.is_shared else None
+
+    def _entry(self, action: RecordAction) -> services.Entry:
+        now = datetime.now(UTC)
+        match action:
+            case RecordStart():
+                return services.SessionStarted(
+                    session_id=self.session_id,
+                    owner_id=self.listener.user_id,
+                    key_id=self.listener.key_id,
+                    client=self.client_name,
+                    model=action.model,
+                    language=action.language,
+                    started_at=now,
+                    metadata=dict(action.metadata),
+                    right=None if action.options is None else ResumeRight(self.token_hash, to_builtins(action.options)),
+                )
+            case RecordFinal(final=final):
+                return services.SegmentFinished(
+                    session_id=self.session_id,
+                    number=final.segment,
+                    text=final.text,
+                    start_ms=final.start_ms,
+                    end_ms=final.end_ms,
+                    confidence=final.confidence,
+                    language=final.language,
+                    model=final.model,
+                    words=to_builtins(final.words),
+                    hold=self._hold(action.checkpoint),
+                )
+            case RecordCheckpoint():
+                return services.CheckpointReached(
+                    session_id=self.session_id,
+                    hold=Hold(self.epoch, action.checkpoint),
+                    gaps=stored_gaps(action.gaps),
+                    options=to_builtins(action.options),
+                )
+            case RecordEnd(account=account):
+                return services.SessionFinished(
+                    session_id=self.session_id,
+                    status=action.status,
+                    ended_at=now,
+                    received_ms=account.received_ms,
+                    transcribed_ms=account.transcribed_ms,
+                    silence_ms=account.silence_ms,
+                    gap_ms=account.gap_ms,
+                    error_code=action.error_code,
+                    latency=action.latency,
+                    gaps=stored_gaps(action.gaps),
+                    hold=self._hold(self.session.checkpoint),
+                    is_given_up=action.is_given_up,
+                )
+
+
+def stored_gaps(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
+    return [{"from_ms": gap.from_ms, "to_ms": gap.to_ms, "reason": gap.reason} for gap in gaps]
+
+
+_live: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[uuid.UUID, LiveStream]] = WeakKeyDictionary()
+
+
+def live_streams() -> dict[uuid.UUID, LiveStream]:
+    """Those of the running event loop, by session."""
+    return _live.setdefault(asyncio.get_running_loop(), {})

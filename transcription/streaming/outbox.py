@@ -1,0 +1,86 @@
+"""What one socket still has to be told: a bounded queue and the task that empties it. Order is kept.
+
+A final waits here until it is stored, for a second at most.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from transcription.protocol import CloseCode, PartialResult, serialise
+from transcription.session.actions import Close, Send
+from transcription.streaming.recorder import ANNOUNCE_PATIENCE_S, wait_stored
+
+SendEvent = Callable[[dict[str, Any]], Awaitable[None]]
+Stored = asyncio.Future[None] | None
+
+MAX_UNSENT: Final = 1000
+"""Messages that a client may leave unread; a fast talker makes 6 a second, so this is minutes."""
+
+
+class Outbox:
+    """One for each socket. `is_closed`: the close is queued or the socket is gone, and nothing follows."""
+
+    def __init__(self, send: SendEvent) -> None:
+        self.is_closed = False
+        self._send = send
+        self._items: deque[tuple[Send | Close, Stored]] = deque()
+        self._has_items = asyncio.Event()
+        self._writer = asyncio.create_task(self._write())
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._items) >= MAX_UNSENT
+
+    def put(self, item: Send | Close, stored: Stored = None) -> bool:
+        """Queue `item`, which goes out once `stored` is done; False if the client does not read and it cannot be queued.
+
+        Partials of a client that does not read are dropped: the next one, or the final, says more.
+        """
+        if self.is_closed:
+            return True
+        if isinstance(item, Close):
+            self.is_closed = True
+        elif self.is_full:
+            return isinstance(item.message, PartialResult)
+        self._items.append((item, stored))
+        self._has_items.set()
+        return True
+
+    def cut(self, farewell: Send, code: CloseCode, reason: str) -> None:
+        """Drop what waits: nobody reads it. The farewell is tried all the same."""
+        self._items.clear()
+        self.is_closed = False
+        self.put(farewell)
+        self.put(Close(code, reason))
+
+    async def close(self, patience_s: float) -> None:
+        """Give what is queued its time to go out, then stop."""
+        self.is_closed = True
+        if patience_s and not self._writer.done():
+            await asyncio.wait([self._writer], timeout=patience_s)
+        self._writer.cancel()
+
+    async def _write(self) -> None:
+        while True:
+            while self._items:
+                item, stored = self._items.popleft()
+                if stored is not None and not stored.done():
+                    await wait_stored(stored, ANNOUNCE_PATIENCE_S)
+                if not await self._sent(item):
+                    return
+            self._has_items.clear()
+            await self._has_items.wait()
+
+    async def _sent(self, item: Send | Close) -> bool:
+        """Whether the socket is still open after `item`."""
+        try:
+            if isinstance(item, Close):
+                await self._send({"type": "websocket.close", "code": int(item.code), "reason": item.reason})
+                return False
+            await self._send({"type": "websocket.send", "text": serialise(item.message)})
+        except (OSError, RuntimeError):
+            self.is_closed = True
+            return False  # the client is gone; what it said is stored all the same
+        return True
