@@ -70,7 +70,8 @@ class StreamHandle:
     Events come through `on_events`, in order; after StreamDone or StreamFailed none follows. `checkpoint`: where the stream
     begins, later how far it is settled. `num_frames`: how far it was sent, gaps included, from its very first sample on.
 
-    Audio of the quiet is held back a little and forgotten early, as far as the inference process says that it may be.
+    While the inference process says that a stream is in the quiet, quiet audio stays here (`inference.client.hush`): two seconds
+    of it are kept, and what is older passes as silence.
     """
 
     client: Outlet

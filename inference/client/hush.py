@@ -1,8 +1,8 @@
 """Audio of the quiet that stays here: pure, no link and no clock.
 
 When the inference process has said that a stream is in the quiet, it hears nothing more of it until something is loud: the
-same gate that would keep it from the voice activity network (`inference.gate`) is asked here. The last two seconds are kept,
-for they are to be heard before what is loud; what is older has passed, as silence.
+same gate that would keep it from the voice activity network (`inference.gate`) is asked here. The last two seconds are kept
+(`inference.client.ring`), for they are to be heard before what is loud; what is older has passed, as silence.
 """
 
 from dataclasses import dataclass, field
@@ -10,43 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from inference.audio import SAMPLE_BYTES
+from inference.client.ring import SampleRing
 from inference.endpointing import FRAME_MS, FRAME_SAMPLES
 from inference.gate import LOOKBACK_FRAMES, EnergyGate, frame_powers
 from inference.messages import StreamOptions
 
 KEPT_MS: Final = 2_000
-SAMPLE_16_BYTES: Final = SAMPLE_BYTES["pcm_s16le"]
 NO_SAMPLES: Final = np.zeros(0, dtype=np.int16)
 assert KEPT_MS >= LOOKBACK_FRAMES * FRAME_MS, "the network is to hear so much before what is loud"
-
-
-class Ring:
-    """The last bytes of many: one piece of memory, so that thousands of them leave no holes. `num_bytes`: how many there are."""
-
-    __slots__ = ("_end", "_memory", "num_bytes")
-
-    def __init__(self, capacity: int) -> None:
-        self._memory = bytearray(capacity)
-        self._end = 0
-        self.num_bytes = 0
-
-    def push(self, data: bytes) -> int:
-        """Returns how many bytes had to go, of the oldest."""
-        capacity = len(self._memory)
-        num_gone = max(0, self.num_bytes + len(data) - capacity)
-        kept = data[-capacity:]
-        before_the_edge = min(len(kept), capacity - self._end)
-        self._memory[self._end : self._end + before_the_edge] = kept[:before_the_edge]
-        self._memory[: len(kept) - before_the_edge] = kept[before_the_edge:]
-        self._end = (self._end + len(kept)) % capacity
-        self.num_bytes += len(data) - num_gone
-        return num_gone
-
-    def read(self) -> bytes:
-        """All that there are, in order."""
-        start = self._end - self.num_bytes
-        return bytes(self._memory[start:] + self._memory[: self._end] if start < 0 else self._memory[start : self._end])
 
 
 @dataclass(slots=True)
@@ -60,7 +31,7 @@ class Hush:
     num_passed: int = 0
     _gate: EnergyGate | None = None
     _rest: np.ndarray = field(default_factory=lambda: NO_SAMPLES)
-    _held: Ring | None = None
+    _held: SampleRing | None = None
 
     @property
     def is_on(self) -> bool:
@@ -69,7 +40,7 @@ class Hush:
     @property
     def num_held(self) -> int:
         """Frames that are kept."""
-        return self._held.num_bytes // SAMPLE_16_BYTES if self._held is not None else 0
+        return self._held.num_samples if self._held is not None else 0
 
     @property
     def floor_db(self) -> float | None:
@@ -97,10 +68,10 @@ class Hush:
 
     def hold(self, payload: bytes) -> None:
         if self._held is None:
-            self._held = Ring(self.options.sample_rate_hz * KEPT_MS // 1000 * SAMPLE_16_BYTES)
-        self.num_passed += self._held.push(payload) // SAMPLE_16_BYTES
+            self._held = SampleRing(self.options.sample_rate_hz * KEPT_MS // 1000)
+        self.num_passed += self._held.push(np.frombuffer(payload, dtype="<i2"))
 
     def release(self) -> bytes:
-        """What is kept, in order."""
+        """What is kept, in order: what is loud comes next."""
         held, self._held = self._held, None
         return held.read() if held is not None else b""

@@ -5,12 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from inference.audio import to_samples
 from inference.client.handle import TELL_EVERY_S
-from inference.client.hush import KEPT_MS, Hush, Ring
+from inference.client.hush import KEPT_MS, Hush
 from inference.messages import (
     AudioChunk,
     Checkpoint,
@@ -60,16 +58,6 @@ def pieces(wire: Wire) -> list[bytes]:
 
 def num_passed(wire: Wire) -> list[int]:
     return [request.num_frames for request in wire.outbox if isinstance(request, QuietPassed)]
-
-
-@given(st.lists(st.binary(max_size=25), max_size=30), st.integers(1, 20))
-def test_a_ring_keeps_the_last_bytes_and_counts_the_others(pieces: list[bytes], capacity: int) -> None:
-    ring, everything = Ring(capacity), b"".join(pieces)
-
-    num_gone = sum(ring.push(piece) for piece in pieces)
-
-    assert ring.read() == everything[-capacity:]
-    assert num_gone == len(everything) - ring.num_bytes == max(0, len(everything) - capacity)
 
 
 def test_what_is_quiet_stays_here() -> None:
