@@ -56,6 +56,7 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "button_give_up": _("Stop waiting for the connection"),
     "button_dismiss": _("Dismiss"),
     "model_automatic": _("Automatic"),
+    "model_serving": _("Recognised by {model}"),
     "copied": _("Copied"),
     "copy_failed": _("The browser did not allow copying. Select the text and copy it by hand."),
     "summary_saved": _("Saved: {duration} of audio, segments: {segments}."),

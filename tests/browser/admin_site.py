@@ -1,6 +1,7 @@
 """A stack for tests of the admin site: the scripted engine, a Celery worker, people of each role, models, routes, a schedule."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import soundfile
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from asr_project.serve import topology
 from inference.engines.fake import speak
 from tests.browser.conftest import ARTIFACTS, PROJECT_DIR
 from tests.stack import Stack, running_stack
 
+ROUTES = "/admin/transcription/modelroute/"
 PASSWORD = "correct horse battery"
 SEED = f"""
 from datetime import time
@@ -66,3 +68,19 @@ async def picture(page: Page, name: str) -> None:
     """Of the whole page, to be looked at."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=ARTIFACTS / f"admin-{name}.png", full_page=True)
+
+
+async def open_route(page: Page, base_url: str, name: str) -> None:
+    await page.goto(base_url + ROUTES)
+    await page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
+
+
+async def ask_for(page: Page, model: str, why: str = "") -> None:
+    """From the page of a route to the page of its swap."""
+    await page.get_by_role("link", name="Change model").click()
+    option = page.locator("#id_model option").filter(has_text=re.compile(rf"^{model}\b"))
+    await page.select_option("#id_model", value=await option.get_attribute("value"))
+    await page.fill("#id_note", why)
+    await picture(page, "change-model")
+    await page.get_by_role("button", name="Change model").click()
+    await expect(page.locator("[data-swap-state]")).to_be_visible()

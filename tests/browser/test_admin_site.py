@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.admin_site import administered_stack, picture, sign_in
+from tests.browser.admin_site import ROUTES, administered_stack, ask_for, open_route, picture, sign_in
 from tests.browser.conftest import Browser, Visit
 from tests.stack import Stack
 
-ROUTES = "/admin/transcription/modelroute/"
 WIDE_LIGHT = Visit("/admin/")
 NARROW_DARK = Visit("/admin/", width=390, height=844, colors="dark")
 WIDE_DARK = Visit("/admin/", colors="dark")
@@ -30,27 +29,11 @@ async def signed_in(browser: Browser, visit: Visit = WIDE_LIGHT, name: str = "ro
     return page
 
 
-async def open_route(page: Page, browser: Browser, name: str) -> None:
-    await page.goto(browser.base_url + ROUTES)
-    await page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
-
-
-async def ask_for(page: Page, model: str, why: str = "") -> None:
-    """From the page of a route to the page of its swap."""
-    await page.get_by_role("link", name="Change model").click()
-    option = page.locator("#id_model option").filter(has_text=re.compile(rf"^{model}\b"))
-    await page.select_option("#id_model", value=await option.get_attribute("value"))
-    await page.fill("#id_note", why)
-    await picture(page, "change-model")
-    await page.get_by_role("button", name="Change model").click()
-    await expect(page.locator("[data-swap-state]")).to_be_visible()
-
-
 @pytest.mark.timeout(180)
 async def test_a_swap_is_watched_live_and_undone_with_one_click(browser: Browser) -> None:
     page = await signed_in(browser)
     await picture(page, "first-page-light")
-    await open_route(page, browser, "telephony/en")
+    await open_route(page, browser.base_url, "telephony/en")
     await ask_for(page, "night", "quieter at night")
 
     await expect(page.locator(".hark-stage-now")).to_have_text("Loading", timeout=SWAP_PATIENCE_MS)
@@ -59,7 +42,7 @@ async def test_a_swap_is_watched_live_and_undone_with_one_click(browser: Browser
     await expect(page.locator("[data-swap-steps]")).to_contain_text("reference clip: 0% of the words wrong")
     await picture(page, "swap-done")
 
-    await open_route(page, browser, "telephony/en")
+    await open_route(page, browser.base_url, "telephony/en")
     await expect(page.get_by_role("region", name="What serves now")).to_contain_text("night")
     await picture(page, "route")
     await page.get_by_role("button", name="Back to fake").click()
@@ -72,7 +55,7 @@ async def test_a_swap_is_watched_live_and_undone_with_one_click(browser: Browser
 @pytest.mark.timeout(120)
 async def test_a_model_that_hears_nonsense_is_refused_with_its_reason(browser: Browser) -> None:
     page = await signed_in(browser)
-    await open_route(page, browser, "general/*")
+    await open_route(page, browser.base_url, "general/*")
     await ask_for(page, "nonsense")
 
     await expect(page.locator("[data-swap-state]")).to_have_text("failed", timeout=SWAP_PATIENCE_MS)
@@ -86,7 +69,7 @@ async def test_a_model_that_hears_nonsense_is_refused_with_its_reason(browser: B
 
 async def test_a_conflict_is_shown_while_a_window_is_being_filled_in(browser: Browser) -> None:
     page = await signed_in(browser)
-    await open_route(page, browser, "general/*")
+    await open_route(page, browser.base_url, "general/*")
     await page.get_by_role("link", name="Add a window").click()
     option = page.locator("#id_model option").filter(has_text=re.compile(r"^fake\b"))
     await page.select_option("#id_model", value=await option.get_attribute("value"))
@@ -128,14 +111,14 @@ async def test_pages_fit_light_and_dark_and_wide_and_narrow_screens(
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
             f"{name} is wider than the screen"
         )
-    await open_route(page, browser, "general/*")
+    await open_route(page, browser.base_url, "general/*")
     await picture(page, f"route-{look}")
     assert await page.evaluate(FITS)
 
 
 async def test_a_viewer_looks_and_is_offered_nothing_else(browser: Browser) -> None:
     page = await signed_in(browser, name="viewer")
-    await open_route(page, browser, "general/*")
+    await open_route(page, browser.base_url, "general/*")
 
     await expect(page.get_by_role("region", name="The next seven days")).to_contain_text("night")
     await expect(page.get_by_role("link", name="Change model")).to_have_count(0)

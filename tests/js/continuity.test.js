@@ -43,6 +43,8 @@ test("a session that takes over counts on from the one before, in numbers and in
   const moved = take(continuity, { ...final(0, "Two.", 1000), words });
   assert.deepEqual([moved.segment, moved.start_ms, moved.end_ms], [1, 2500, 3500]);
   assert.deepEqual(moved.words[0], { text: "Two.", start_ms: 2600, end_ms: 2800, confidence: 1 });
+  const changed = { type: "model_changed", model: "other", from_segment: 1 };
+  assert.deepEqual(take(continuity, changed), { ...changed, from_segment: 2 });
 });
 
 test("a server that gives no token cannot be asked to go on", () => {

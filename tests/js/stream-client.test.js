@@ -96,6 +96,21 @@ test("results reach the page while draining, too", () => {
   );
 });
 
+test("the page is told which model recognises: at first, after a change, and when it was away meanwhile", () => {
+  const { clock, log, socket } = liveClient();
+  socket.say({ type: "model_changed", model: "night", from_segment: 3 });
+  socket.drop(1006);
+  takeBack(clock, { model: "morning" });
+  assert.deepEqual(
+    log.messages.map(({ type, model }) => [type, model]),
+    [
+      ["ready", "m"],
+      ["model_changed", "night"],
+      ["resumed", "morning"],
+    ],
+  );
+});
+
 test("a range that the server lacks is sent again", () => {
   const opened = liveClient();
   speak(opened, 4);

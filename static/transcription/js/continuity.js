@@ -7,6 +7,7 @@
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 
 const TIME_FIELDS = Object.freeze(["start_ms", "end_ms", "at_ms", "from_ms", "to_ms"]);
+const NUMBER_FIELDS = Object.freeze(["segment", "from_segment"]);
 
 export class Continuity {
   /** @type {{session: string, token: string} | null} what a new socket shows; null: it begins a session */
@@ -73,7 +74,7 @@ export class Continuity {
   #moved(message) {
     if (this.earlierMs === 0 && this.earlierSegments === 0) return message;
     const moved = /** @type {Record<string, any>} */ (shifted(message, this.earlierMs));
-    if ("segment" in message) moved.segment = message.segment + this.earlierSegments;
+    for (const field of NUMBER_FIELDS) if (field in moved) moved[field] += this.earlierSegments;
     if ("words" in message) moved.words = message.words.map((word) => shifted(word, this.earlierMs));
     return /** @type {T} */ (moved);
   }

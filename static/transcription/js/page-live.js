@@ -105,6 +105,7 @@ class LivePage {
     this.view.disableDownloads();
     this.view.copy.disabled = true;
     this.view.clock.hidden = true;
+    this.view.showServing("");
     this.view.showStage({ stage: "asking", kind });
   }
 
@@ -207,6 +208,11 @@ class LivePage {
     switch (message.type) {
       case "ready":
         this.#sessionBegan(message.session);
+        this.view.showServing(message.model);
+        break;
+      case "resumed":
+      case "model_changed":
+        this.view.showServing(message.model);
         break;
       case "partial":
       case "final":

@@ -155,6 +155,13 @@ export class View {
     }
   }
 
+  /** The model that recognises, whatever was chosen. @param {string} name empty: none yet */
+  showServing(name) {
+    const serving = byId("serving");
+    serving.hidden = name === "";
+    serving.textContent = name === "" ? "" : this.texts.get("model_serving", { model: name });
+  }
+
   /** @param {(format: string) => string} urlOf address of the transcript in a format */
   enableDownloads(urlOf) {
     for (const link of this.downloads) {
