@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from transcription import checks
 from transcription.catalogue.shipped import ensure_shipped
@@ -10,7 +11,7 @@ from transcription.catalogue.shipped import ensure_shipped
 
 class TranscriptionConfig(AppConfig):
     name = "transcription"
-    verbose_name = "Transcription"
+    verbose_name = _("Transcription")
 
     def ready(self) -> None:
         register(checks.check_anonymous, Tags.security)

@@ -7,6 +7,7 @@ from typing import Final, TypedDict
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from transcription.schedules import Because, Plan, Span, Stretch, moment_of, preview
 
@@ -66,7 +67,7 @@ def week_of(plan: Plan, zone: ZoneInfo, now: datetime, conflicts: Iterable[Span]
         days.append(
             Day(
                 name=date_format(day, "l"),
-                date=date_format(day, "j M"),
+                date=date_format(day, gettext("j M")),
                 bars=[bar for stretch in stretches if (bar := bar_of(stretch, span, zone, colours)) is not None],
                 conflicts=[bar for clash in clashes if (bar := clash_of(clash, span, zone)) is not None],
                 now=percent(now, span) if number == 0 else None,

@@ -1,0 +1,130 @@
+"""The admin site in Chinese, page by page: no word of English is left but names and what people wrote themselves."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+from django.urls import reverse
+
+from tests.factories import make_model, make_route, make_schedule, make_session, make_user
+from transcription.access import keys
+from transcription.admin.swaps import STAGE_NAMES
+from transcription.listeners import Scope
+from transcription.models import ApiKey, ModelRoute, ModelSwap, RouteOverride
+
+pytestmark = pytest.mark.django_db
+NOT_WORDS = re.compile(r"\S+@\S+|\bHARK_[A-Z]+\b|\bhark_\S+|\b[\w-]+[./][\w./*-]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
+WORD = re.compile(r"[A-Za-z]{3,}")
+NAMES = {
+    "hark",
+    "api",
+    "english",
+    "sha",
+    "utc",
+    "int",
+    "auto",
+    "general",
+    "telephony",
+    "commands",
+    "dictation",
+    "whisper",
+    "base",
+}
+NAMES |= {"dagang", "qinghan", "zhonghan", "tests", "hant", "hans", "esc"}
+OURS = [model for model in admin.site._registry if model._meta.app_label == "transcription"]
+
+
+class TextFinder(HTMLParser):
+    """What a reader sees or hears of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.hidden_in = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        is_icon = "material-symbols-outlined" in (dict(attrs).get("class") or "")  # drawn by its name
+        if is_icon or tag in {"script", "style", "datalist"}:
+            self.hidden_in = tag
+        self.texts += [value or "" for name, value in attrs if name in {"title", "aria-label", "placeholder", "alt"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self.hidden_in:
+            self.hidden_in = ""
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden_in:
+            self.texts.append(data)
+
+
+def english_words(html: str) -> set[str]:
+    finder = TextFinder()
+    finder.feed(html)
+    text = NOT_WORDS.sub(" ", " ".join(finder.texts))
+    return {word for word in WORD.findall(text) if word.lower() not in NAMES}
+
+
+@pytest.fixture
+def site() -> Client:
+    """What people write themselves is in letters that no page has of its own."""
+    root = make_user("dagang", is_staff=True, is_superuser=True)
+    client = Client(headers={"accept-language": "zh-hans"})
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def rows(site: Client) -> dict[str, int]:
+    """One of everything; the route has a schedule, a wish, and a swap that is over."""
+    root = User.objects.get()
+    make_model("zhonghan", languages=["en", "de", "fr", "es", "it"], precision="int8", memory_bytes=9 * 10**7, rtf=0.1, wer=0.06)
+    route = make_route("qinghan", "", fallback=make_model("zhonghan"), previous_model=make_model("zhonghan"))
+    schedule = make_schedule(route, "zhonghan", "20:00-06:00")
+    RouteOverride.objects.create(route=route, model=make_model("zhonghan"), by=root)
+    swap = make_swap(route)
+    key, _text = keys.make_key(root, "dagang", [Scope.STREAM])
+    ApiKey.objects.update(prefix="12345678")
+    kind = ContentType.objects.get_for_model(ModelRoute)
+    LogEntry.objects.create(user=root, content_type=kind, object_id=route.pk, object_repr="*", action_flag=CHANGE)
+    return {
+        "modelroute": route.pk,
+        "modelschedule": schedule.pk,
+        "modelswap": swap.pk,
+        "asrmodel": route.model.pk,
+        "apikey": key.pk,
+        "session": make_session("你好。", owner=root, model="qinghan").pk,
+    }
+
+
+def make_swap(route: ModelRoute) -> ModelSwap:
+    steps = [{"at": "2026-01-31T09:00:00+00:00", "worker": "", "stage": stage, "detail": ""} for stage in STAGE_NAMES]
+    names = {"from_name": "qinghan", "to_name": "zhonghan", "route_name": str(route)}
+    return ModelSwap.objects.create(route=route, to_model=route.fallback, state="done", progress=steps, **names)
+
+
+def pages(rows: dict[str, int]) -> list[str]:
+    lists = [reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in OURS]
+    forms = [reverse(f"admin:transcription_{name}_change", args=[pk]) for name, pk in rows.items()]
+    news = [reverse(f"admin:transcription_{name}_add") for name in ("modelroute", "modelschedule", "apikey")]
+    others = ["admin:index", "admin:transcription_modelschedule_week", "admin:admin_logentry_changelist"]
+    change = reverse("admin:transcription_modelroute_model", args=[rows["modelroute"]])
+    return [*lists, *forms, *news, *map(reverse, others), change]
+
+
+def test_no_page_says_a_word_in_english_to_chinese_readers(site: Client, rows: dict[str, int]) -> None:
+    found = {}
+    for address in pages(rows):
+        words = english_words(site.get(address).content.decode())
+        if words:
+            found[address] = words
+    assert found == {}
+
+
+def test_the_search_for_english_words_finds_what_it_is_for() -> None:
+    page = '<p title="Close now">模型 <b>whisper-tiny.en</b> serves</p><script>ignored</script><input placeholder="Type">'
+    assert english_words(page) == {"Close", "now", "serves", "Type"}
