@@ -19,6 +19,9 @@ This one starts a server of its own and takes a quarter of an hour:
 This one starts a server of its own and needs two cores to itself:
   python -m benchmarks.connections    what thousands of quiet connections cost
 
+This one does too, and takes twenty minutes:
+  python -m benchmarks.swaps      what speakers notice while one model takes the place of another
+
 This one takes a quarter of an hour:
   python -m benchmarks.variants    size, load time, memory, speed and word error of each model in each precision
 

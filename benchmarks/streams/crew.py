@@ -42,6 +42,11 @@ class Crew:
         for _process, pipe in self._members:
             pipe.send(start_s)
 
+    def stop(self) -> None:
+        """Let nobody begin another session; those that go on are played to their end."""
+        for _process, pipe in self._members:
+            pipe.send("stop")
+
     def reports(self) -> list[Report]:
         """Blocks until all have played."""
         found = [_answer(pipe) for _process, pipe in self._members]

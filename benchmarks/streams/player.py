@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -79,9 +79,12 @@ class Report:
 
 
 def work(pipe: Connection, url: str, language: str, clients: Sequence[Client]) -> None:
-    """The process: decode everything, say that it is ready, wait for the time to start, play, report."""
+    """The process: decode everything, say that it is ready, wait for the time to start, play, report.
+
+    Another word through `pipe` while it plays: begin no further session.
+    """
     audio = {part.sound.clip.name: part.sound.clip for client in clients for tape in client.tapes for part in tape.parts}
-    player = Player(url, language, {name: to_pcm(clip.audio()) for name, clip in audio.items()})
+    player = Player(url, language, {name: to_pcm(clip.audio()) for name, clip in audio.items()}, is_over=pipe.poll)
     pipe.send("ready")
     start_s: float = pipe.recv()
     before_s = time.process_time()
@@ -91,12 +94,13 @@ def work(pipe: Connection, url: str, language: str, clients: Sequence[Client]) -
 
 
 class Player:
-    """Plays tapes. `pcm`: 16-bit PCM by the name of the clip."""
+    """Plays tapes. `pcm`: 16-bit PCM by the name of the clip. `is_over`: whether no further session is to begin."""
 
-    def __init__(self, url: str, language: str, pcm: dict[str, bytes]) -> None:
+    def __init__(self, url: str, language: str, pcm: dict[str, bytes], *, is_over: Callable[[], bool] = lambda: False) -> None:
         self.url = url
         self.start_message = json.dumps({"type": "start", "language": language})
         self.pcm = pcm
+        self.is_over = is_over
 
     async def play_all(self, clients: Sequence[Client], start_s: float) -> list[Take]:
         takes = await asyncio.gather(*(self._play_tapes(client, start_s) for client in clients))
@@ -104,7 +108,7 @@ class Player:
 
     async def _play_tapes(self, client: Client, start_s: float) -> list[Take]:
         await _sleep_until(start_s + client.delay_s)
-        return [await self.play(client.number, tape) for tape in client.tapes]
+        return [await self.play(client.number, tape) for tape in client.tapes if not self.is_over()]
 
     async def play(self, number: int, tape: Tape) -> Take:
         """One session; what goes wrong is noted, not raised."""
