@@ -35,16 +35,19 @@ class InferenceConfig:
     device: str = "auto"
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> "InferenceConfig":
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, listens: bool = True) -> "InferenceConfig":
         """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_MAX_DELAY_MS,
         HARK_LOG_LEVEL, HARK_TUNING_FILE, HARK_VAR_DIR, HARK_DEVICE.
+
+        listens: False for a process that measures or examines models and may have the web side's environment, with the addresses
+        of all inference processes: HARK_INFERENCE_ADDRESS is not looked at, and `address` is empty.
 
         Raises:
             ConfigError: a value cannot be used; the message names the variable.
         """
         values = os.environ if environ is None else environ
         return cls(
-            address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")),
+            address=_address(values.get("HARK_INFERENCE_ADDRESS", "unix:var/inference.sock")) if listens else "",
             models=parse_models(values.get("HARK_MODELS", "whisper-tiny.en,whisper-base")),
             precision=parse_precision(values.get("HARK_PRECISION", "auto")),
             max_streams=_count("HARK_MAX_STREAMS", values.get("HARK_MAX_STREAMS", "5000")),

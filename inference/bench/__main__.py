@@ -121,7 +121,7 @@ def say(line: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        config = InferenceConfig.from_env()
+        config = InferenceConfig.from_env(listens=False)
         plan = planned(arguments, config)
         os.nice(NICENESS)
         bench(plan, config)

@@ -104,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     os.nice(NICENESS)
     try:
-        facts = examine(given.model, given.precision, InferenceConfig.from_env().device)
+        facts = examine(given.model, given.precision, InferenceConfig.from_env(listens=False).device)
         examined = Examined(facts=facts)
     except InferenceError as err:
         examined = Examined(refusal=Refusal(code=err.code, message=err.message))

@@ -76,6 +76,14 @@ def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
         InferenceConfig.from_env({name: value})
 
 
+def test_a_process_that_does_not_listen_takes_the_addresses_of_all_for_what_they_are() -> None:
+    environ = {"HARK_INFERENCE_ADDRESS": "unix:a,unix:b"}
+
+    assert InferenceConfig.from_env(environ, listens=False).address == ""
+    with pytest.raises(ConfigError, match="expected one address"):
+        InferenceConfig.from_env(environ)
+
+
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
 def test_a_device_is_taken_as_it_is_written(device: str) -> None:
     assert InferenceConfig.from_env({"HARK_DEVICE": device}).device == device

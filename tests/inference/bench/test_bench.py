@@ -21,13 +21,15 @@ from tests.inference.worker import PROJECT_DIR
 from tests.speech import FOLDER
 
 HERE = this_machine("cpu")
+WEB_SIDE = {"HARK_INFERENCE_ADDRESS": "unix:a,unix:b"}
+"""As `manage.py` has it."""
 
 
 def run(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "inference.bench", *arguments],
         cwd=PROJECT_DIR,
-        env=os.environ | {"HARK_MODELS": "fake", "HARK_DEVICE": "cpu", "OMP_NUM_THREADS": "1"} | settings,
+        env=os.environ | WEB_SIDE | {"HARK_MODELS": "fake", "HARK_DEVICE": "cpu", "OMP_NUM_THREADS": "1"} | settings,
         capture_output=True,
         text=True,
         timeout=110,

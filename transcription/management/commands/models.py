@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
     def show_configured(self) -> None:
         try:
-            config = InferenceConfig.from_env()
+            config = InferenceConfig.from_env(listens=False)
             configured = choices(config, this_machine(config.device))
         except ConfigError as err:
             raise CommandError(str(err)) from err
