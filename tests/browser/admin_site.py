@@ -61,7 +61,7 @@ async def sign_in(page: Page, name: str) -> None:
     await page.fill("#id_username", name)
     await page.fill("#id_password", PASSWORD)
     await page.click("button[type=submit], input[type=submit]")
-    await page.wait_for_selector("text=What serves now")
+    await page.wait_for_selector(".hark-first")
 
 
 async def picture(page: Page, name: str) -> None:

@@ -13,6 +13,28 @@ from tests.stack import Stack
 WIDE_LIGHT = Visit("/admin/")
 NARROW_DARK = Visit("/admin/", width=390, height=844, colors="dark")
 WIDE_DARK = Visit("/admin/", colors="dark")
+WIDE_CHINESE = Visit("/admin/", locale="zh-CN")
+NARROW_CHINESE = Visit("/admin/", locale="zh-CN", width=390, height=844)
+LOOKS = {
+    "wide-light": WIDE_LIGHT,
+    "wide-dark": WIDE_DARK,
+    "narrow-dark": NARROW_DARK,
+    "wide-chinese": WIDE_CHINESE,
+    "narrow-chinese": NARROW_CHINESE,
+}
+PAGES = {
+    "first": "/admin/",
+    "routes": ROUTES,
+    "new-route": f"{ROUTES}add/",
+    "models": "/admin/transcription/asrmodel/",
+    "week": "/admin/transcription/modelschedule/week/",
+    "schedules": "/admin/transcription/modelschedule/",
+    "new-window": "/admin/transcription/modelschedule/add/",
+    "swaps": "/admin/transcription/modelswap/",
+    "keys": "/admin/transcription/apikey/",
+    "new-key": "/admin/transcription/apikey/add/",
+    "changes": "/admin/admin/logentry/",
+}
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 SWAP_PATIENCE_MS = 40_000
 
@@ -92,25 +114,14 @@ async def test_a_conflict_is_shown_while_a_window_is_being_filled_in(browser: Br
     await picture(page, "window-without-conflict")
 
 
-@pytest.mark.parametrize("visit", [WIDE_LIGHT, WIDE_DARK, NARROW_DARK], ids=["wide-light", "wide-dark", "narrow-dark"])
-async def test_pages_fit_light_and_dark_and_wide_and_narrow_screens(
-    browser: Browser, visit: Visit, request: pytest.FixtureRequest
-) -> None:
-    page = await signed_in(browser, visit)
-    look = request.node.callspec.id
-    for name, address in (
-        ("first", "/admin/"),
-        ("routes", ROUTES),
-        ("models", "/admin/transcription/asrmodel/"),
-        ("week", "/admin/transcription/modelschedule/week/"),
-        ("schedules", "/admin/transcription/modelschedule/"),
-        ("changes", "/admin/admin/logentry/"),
-    ):
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("look", LOOKS)
+async def test_pages_fit_light_and_dark_and_wide_and_narrow_screens(browser: Browser, look: str) -> None:
+    page = await signed_in(browser, LOOKS[look])
+    for name, address in PAGES.items():
         await page.goto(browser.base_url + address)
         await picture(page, f"{name}-{look}")
-        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-            f"{name} is wider than the screen"
-        )
+        assert await page.evaluate(FITS), f"{name} is wider than the screen"
     await open_route(page, browser.base_url, "general/*")
     await picture(page, f"route-{look}")
     assert await page.evaluate(FITS)
