@@ -37,18 +37,6 @@ REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
 @pytest.fixture
-def root() -> User:
-    return make_user("root", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def site(root: User) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
-
-
-@pytest.fixture
 def one_of_each(root: User) -> dict[type[models.Model], models.Model]:
     interval = IntervalSchedule.objects.create(every=1, period="minutes")
     asr_model = ASRModel.objects.create(name="heavy", multilingual=True)

@@ -12,20 +12,19 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
-from django.db import OperationalError, connections
+from django.db import OperationalError
 from django.test import Client
 
 from asr_project.asgi import application
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
 from tests.stream_client import Message, assert_well_formed, client_text, validator
+from tests.transcription.web_process import running_web_process
 from transcription import services
 from transcription.models import Segment, Session
 from transcription.recognizer import close_client
 from transcription.session.stream_session import StreamSession
 from transcription.streaming import outbox, recorder
-from transcription.streaming.recorder import close_recorder
-from transcription.streaming.rerouting import stop_rerouter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 PATIENCE_S = 20
@@ -41,14 +40,8 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 @pytest.fixture(autouse=True)
 async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
-    """Settings of a loopback server, and an end for what the event loop holds."""
-    settings.HARK_ANONYMOUS = "loopback"
-    settings.HARK_INFERENCE_ADDRESS = worker.address
-    yield
-    await stop_rerouter()
-    await close_client()
-    await close_recorder()
-    await sync_to_async(connections.close_all)()
+    async with running_web_process(worker, settings):
+        yield
 
 
 class Socket(WebsocketCommunicator):  # type: ignore[misc]  # channels publishes no types

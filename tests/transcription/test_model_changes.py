@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 
 from inference.client import models
 from inference.errors import LinkLostError
@@ -15,13 +14,11 @@ from tests.factories import make_model, make_route, make_user
 from tests.inference.worker import Worker, running_worker
 from tests.stream_client import assert_well_formed
 from tests.transcription.test_consumers import FIRST, PATIENCE_S, SECOND, Socket
+from tests.transcription.web_process import running_web_process
 from transcription.access import keys
 from transcription.listeners import Scope
 from transcription.models import ModelRoute
-from transcription.recognizer import close_client
 from transcription.streaming.live import live_streams
-from transcription.streaming.recorder import close_recorder
-from transcription.streaming.rerouting import stop_rerouter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
@@ -34,6 +31,12 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         yield started
 
 
+@pytest.fixture(autouse=True)
+async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
+    async with running_web_process(worker, settings):
+        yield
+
+
 async def load_other(address: str) -> None:
     """As soon as the process listens."""
     async with asyncio.timeout(PATIENCE_S):
@@ -44,17 +47,6 @@ async def load_other(address: str) -> None:
                 await asyncio.sleep(0.1)
             else:
                 return
-
-
-@pytest.fixture(autouse=True)
-async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
-    settings.HARK_ANONYMOUS = "loopback"
-    settings.HARK_INFERENCE_ADDRESS = worker.address
-    yield
-    await stop_rerouter()
-    await close_client()
-    await close_recorder()
-    await sync_to_async(connections.close_all)()
 
 
 @sync_to_async

@@ -17,11 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from transcription.admin.records import Record
+
 ACTIONS: Final = {ADDITION: ("added", _("added")), CHANGE: ("changed", _("changed")), DELETION: ("deleted", _("deleted"))}
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(ModelAdmin):
+class LogEntryAdmin(Record, ModelAdmin):
     list_display = ["when", "user", "deed", "content_type", "what", "detail"]
     list_display_links = None
     list_filter = ["action_flag", "content_type", "action_time"]
@@ -36,15 +38,6 @@ class LogEntryAdmin(ModelAdmin):
         if user.is_superuser:
             return entries
         return entries.filter(content_type__in=visible_types(user)) if isinstance(user, User) else entries.none()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        return False
 
     @admin.display(description=_("when"), ordering="action_time")
     def when(self, entry: LogEntry) -> str:

@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from transcription.admin.dashboard import all_routes
 from transcription.admin.forms import DAYS, ScheduleForm
+from transcription.admin.records import Record
 from transcription.admin.schedule_views import changed_plan, clashes, route_week
 from transcription.admin.week import Palette, week_of
 from transcription.models import ModelRoute, ModelSchedule, RouteOverride
@@ -123,23 +124,13 @@ def week_with(form: ScheduleForm) -> Any:
 
 
 @admin.register(RouteOverride)
-class RouteOverrideAdmin(ModelAdmin):
+class RouteOverrideAdmin(Record, ModelAdmin):
     """Wishes that stand above the schedule; they are made and taken back on the page of their route."""
 
     list_display = ["route", "model", "from_at", "until_at", "state", "by", "reason"]
     list_display_links = None
     list_filter = ["route", "model", "from_at"]
     list_select_related = ["route", "model", "by"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: RouteOverride | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: RouteOverride | None = None) -> bool:
-        """They are part of the record."""
-        return False
 
     @display(description=_("state"), label={"now": "info", "later": "warning", "over": ""})
     def state(self, override: RouteOverride) -> tuple[str, str]:

@@ -16,13 +16,14 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from transcription import services
+from transcription.admin.records import ReadOnly
 from transcription.models import Segment, Session, SessionQuerySet
 from transcription.templatetags.transcription_format import clock
 
 STATUS_COLOURS = {"live": "info", "complete": "success", "incomplete": "warning", "failed": "danger"}
 
 
-class SegmentInline(TabularInline):
+class SegmentInline(ReadOnly, TabularInline):
     model = Segment
     fields = ["number", "start_ms", "end_ms", "language", "confidence", "model", "text"]
     readonly_fields = fields
@@ -33,15 +34,9 @@ class SegmentInline(TabularInline):
     hide_title = True
     can_delete = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return False
-
 
 @admin.register(Session)
-class SessionAdmin(ModelAdmin):
+class SessionAdmin(ReadOnly, ModelAdmin):
     list_display = ["started_at", "owner", "client", "language", "model", "coloured_status", "duration", "segment_count"]
     list_display_links = ["started_at"]
     list_filter = ["status", "language", "model", "started_at"]
@@ -73,12 +68,6 @@ class SessionAdmin(ModelAdmin):
         wanted = Q(owner__username__icontains=term) | Q(client__icontains=term) | Q(pk__in=said)
         session_id = parsed_uuid(term)
         return queryset.filter(wanted | Q(pk=session_id) if session_id else wanted), False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
         is_live = obj is not None and obj.status == Session.Status.LIVE

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from transcription.admin.records import Record
 from transcription.models import ModelSwap
 from transcription.templatetags.transcription_format import clock
 
@@ -130,7 +131,7 @@ def step_view(step: dict[str, Any]) -> StepView:
 
 
 @admin.register(ModelSwap)
-class ModelSwapAdmin(ModelAdmin):
+class ModelSwapAdmin(Record, ModelAdmin):
     list_display = ["when", "route_name", "change", "why", "by", "coloured_state", "lasted"]
     list_display_links = ["when"]
     list_filter = ["state", "reason", "route", "started_at"]
@@ -167,15 +168,6 @@ class ModelSwapAdmin(ModelAdmin):
         swap = ModelSwap.objects.filter(pk=int(number)).first() if number.isdecimal() else None
         shown = {"swap": view_of(swap)} if swap is not None else {}
         return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ModelSwap | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ModelSwap | None = None) -> bool:
-        return False
 
     @admin.display(description=_("when"), ordering="started_at")
     def when(self, swap: ModelSwap) -> str:

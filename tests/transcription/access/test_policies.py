@@ -4,28 +4,15 @@ from html.parser import HTMLParser
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import reverse
 
-from tests.factories import make_session, make_user
+from tests.factories import make_session
 from transcription.access.policies import ADMIN_POLICY, API_POLICY, DOCS_POLICY, PAGE_POLICY, with_policies
 
 pytestmark = pytest.mark.django_db
 ADMIN_LISTS = sorted(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry)
-
-
-@pytest.fixture
-def root() -> User:
-    return make_user("root", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def site(root: User) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
 
 
 @pytest.mark.parametrize(

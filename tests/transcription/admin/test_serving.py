@@ -55,18 +55,6 @@ def night(route: ModelRoute, heavy: ASRModel) -> ModelSchedule:
 
 
 @pytest.fixture
-def root() -> User:
-    return make_user("root", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def site(root: User) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
-
-
-@pytest.fixture
 def member(groups: None) -> Callable[[str], Client]:
     """Somebody of a group, signed in."""
 

@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
 from tests.transcription.reliable_socket import ReliableSocket
 from tests.transcription.test_consumers import FIRST, SECOND, Socket, cookie_of, stored
+from tests.transcription.web_process import running_web_process
 from transcription.models import ResumePoint, Segment
-from transcription.recognizer import close_client
 from transcription.streaming.live import live_streams
-from transcription.streaming.recorder import close_recorder, current_recorder
+from transcription.streaming.recorder import current_recorder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
@@ -28,14 +27,8 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 @pytest.fixture(autouse=True)
 async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
-    settings.HARK_ANONYMOUS = "loopback"
-    settings.HARK_INFERENCE_ADDRESS = worker.address
-    yield
-    for stream in list(live_streams().values()):
-        stream.abandon()
-    await close_client()
-    await close_recorder()
-    await sync_to_async(connections.close_all)()
+    async with running_web_process(worker, settings):
+        yield
 
 
 async def lose_the_process() -> None:
