@@ -1,5 +1,7 @@
-"""The tables. What was said, and who may listen, is in `transcripts`; which model serves whom is in `serving`."""
+"""The tables. What was said, and who may listen, is in `transcripts`; which model serves whom is in `serving`;
+what was measured is in `observing`."""
 
+from transcription.models.observing import MetricSample, MetricSeries
 from transcription.models.serving import (
     GENERAL,
     ASRModel,
@@ -24,6 +26,8 @@ __all__ = [
     "ASRModel",
     "ApiKey",
     "ApiKeyQuerySet",
+    "MetricSample",
+    "MetricSeries",
     "ModelRoute",
     "ModelSchedule",
     "ModelSwap",
