@@ -62,7 +62,7 @@ class Loader:
         InferenceError: why it cannot be loaded, or must not be used.
         """
         try:
-            with _in_the_background():
+            with _short_turns():
                 return self._run()
         except InferenceError:
             raise
@@ -79,6 +79,7 @@ class Loader:
         if self.request.canary is not None:
             canary.check(self.request.canary)
         engine = registry.create_as(self.request.spec, device=self.config.device, max_batch=self.config.max_batch)
+        _give_way()
         device = device_of(engine, self.config)
         detail = self._check_room(engine, device)
         try:
@@ -158,16 +159,22 @@ def _size_bytes(source: str) -> int:
 
 
 @contextlib.contextmanager
-def _in_the_background() -> Iterator[None]:
-    """This thread gives way to the others: to recognition above all."""
-    if sys.platform == "linux":  # elsewhere a priority is the whole process's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+def _short_turns() -> Iterator[None]:
+    """Other threads need not wait long until they may run Python: recognition above all."""
     usual_s = sys.getswitchinterval()
     sys.setswitchinterval(min(SWITCH_S, usual_s))
     try:
         yield
     finally:
         sys.setswitchinterval(usual_s)
+
+
+def _give_way() -> None:
+    """From now on this thread has what processor time others leave. Not before a tokenizer was parsed, during which no other
+    thread can run Python: on a busy machine a thread that gives way would keep recognition waiting for ten times as long.
+    """
+    if sys.platform == "linux":  # elsewhere a priority is the whole process's
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _is_out_of_memory(err: Exception) -> bool:

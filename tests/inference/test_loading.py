@@ -6,12 +6,15 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from inference import loading, memory
 from inference.config import InferenceConfig
+from inference.engines import registry
+from inference.engines.base import Engine
 from inference.engines.fake import FakeEngine
 from inference.errors import (
     CanaryError,
@@ -182,18 +185,33 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
         attempt(str(tmp_path / "model.pt")).loader.run()
 
 
-def test_the_thread_that_loads_gives_way_and_leaves_things_as_they_were() -> None:
-    seen: list[int] = []
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
+def test_the_thread_that_loads_gives_way_once_the_tokenizer_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    create = registry.create_as
+
+    def created(*args: Any, **options: Any) -> Engine[Any]:
+        happened.append("made")
+        return create(*args, **options)
+
+    def give_way(_which: int, who: int, niceness: int) -> None:
+        assert (who, niceness) == (threading.get_native_id(), loading.NICENESS)
+        happened.append("gives way")
+
+    monkeypatch.setattr(registry, "create_as", created)
+    monkeypatch.setattr(os, "setpriority", give_way)
+    spec = ModelSpec(name="new", source="fake")
+    Loader(LoadModel(spec=spec), CONFIG, lambda stage, _detail: happened.append(stage)).run()
+
+    assert happened == ["checking", "made", "gives way", "loading", "warming"]
+
+
+def test_other_threads_need_not_wait_long_for_their_turn_while_a_model_is_loaded() -> None:
     usual_s = sys.getswitchinterval()
+    seen_s: list[float] = []
+    spec = ModelSpec(name="new", source="fake")
 
-    def look() -> None:
-        with loading._in_the_background():
-            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-            assert sys.getswitchinterval() < usual_s
+    Loader(LoadModel(spec=spec), CONFIG, lambda *_stage: seen_s.append(sys.getswitchinterval())).run()
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join()
-
-    assert seen[0] >= loading.NICENESS
+    assert max(seen_s) < usual_s
     assert sys.getswitchinterval() == usual_s

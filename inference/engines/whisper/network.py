@@ -307,8 +307,10 @@ class WhisperNetwork(nn.Module):
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Tensor], num_heads: int) -> "WhisperNetwork":
-        network = cls(Dimensions.of(parameters, num_heads))
-        network.load_state_dict(parameters)
+        """A copy of all parameters and buffers; nothing is made up first that is overwritten then."""
+        with torch.device("meta"):
+            network = cls(Dimensions.of(parameters, num_heads))
+        network.to_empty(device="cpu").load_state_dict(parameters)
         return network.eval().requires_grad_(requires_grad=False)
 
     def quantise(self) -> None:

@@ -1,6 +1,7 @@
 """Where a model's tokenizer comes from: tokenizer.json, vocab.json with merges.txt, or one that is made of another."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,27 @@ from inference.errors import WeightsError
 END = "<|endoftext|>"
 CANTONESE = "<|yue|>"
 FIRST_AFTER_LANGUAGES = "<|translate|>"
+NUM_KEPT = 4
+"""Parsed files that are kept for the next model, 6 MB each: variants of a model, and most published ones, have the same."""
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer.json.
+    """A tokenizer.json. Shared by all models that have it, so nobody may change it.
 
     Raises:
         WeightsError: it is missing or unreadable.
     """
     try:
-        return Tokenizer.from_file(str(path))
+        facts = path.stat()
+        return _parsed(str(path), facts.st_mtime_ns, facts.st_size)
     except Exception as err:  # tokenizers raises a bare Exception for every unreadable file
         raise WeightsError(f"{path} is no readable tokenizer.json ({err}). Copy it from where the model came from.") from err
+
+
+@lru_cache(maxsize=NUM_KEPT)
+def _parsed(path: str, _modified_ns: int, _num_bytes: int) -> Tokenizer:
+    """Takes 70 ms, in which no other thread can run Python: recognition waits for it."""
+    return Tokenizer.from_file(path)
 
 
 def tokenizer_of_merges(vocabulary: Path, merges: Path, added: dict[str, int]) -> Tokenizer:
