@@ -25,6 +25,7 @@ from transcription.streaming.draining import current_drain
 from transcription.streaming.live import LiveStream
 from transcription.streaming.outbox import Outbox, SendEvent
 from transcription.streaming.recorder import current_recorder
+from transcription.streaming.reporting import ensure_reporter
 from transcription.streaming.rerouting import ensure_rerouter, routes_known
 from transcription.streaming.resuming import StorageAwayError, find_session
 from transcription.streaming.warden import Loss, current_warden
@@ -74,6 +75,7 @@ class StreamConsumer:
         await self._send({"type": "websocket.accept", "subprotocol": admission.subprotocol})
         ensure_caretaker()
         ensure_rerouter()
+        ensure_reporter()
         watch = current_warden().watch(admission, self.on_loss, self.received_ms)
         try:
             await routes_known()
@@ -114,6 +116,7 @@ class StreamConsumer:
             self._hand_on(stream, event)
             if wait_s := self._budget.spend(len(event.get("bytes") or event.get("text") or ())):
                 await asyncio.sleep(wait_s)  # unread, so that TCP holds the client back
+            del event  # thousands who wait for their next frame need not keep their last
             if not stream.has_room:
                 await stream.wait_for_room()
 
