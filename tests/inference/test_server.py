@@ -19,7 +19,17 @@ from inference.engines.fake import FakeEngine
 from inference.errors import WeightsError
 from inference.link import local
 from inference.loop import RecognitionLoop
-from inference.messages import AudioChunk, EndStream, OpenStream, StreamDone, StreamOptions, WorkerStatus, encoder, event_decoder
+from inference.messages import (
+    AudioChunk,
+    EndStream,
+    OpenStream,
+    StreamDone,
+    StreamOptions,
+    WorkerLoad,
+    WorkerStatus,
+    encoder,
+    event_decoder,
+)
 from inference.server import InferenceServer
 from inference.tuning import Tuning, this_machine, write
 from tests.inference.conftest import OpenClient
@@ -123,7 +133,7 @@ async def test_requests_of_one_frame_are_carried_out_in_order(worker: Worker) ->
         while "StreamDone" not in tags:
             body = await local.read_frame(reader)
             assert body is not None
-            tags += [type(event).__name__ for event in event_decoder.decode(body)]
+            tags += [type(event).__name__ for event in event_decoder.decode(body) if not isinstance(event, WorkerLoad)]
     await local.close(writer)
 
     assert tags[0] == "StreamOpened"
