@@ -9,7 +9,7 @@ from django.db import models
 
 
 class MetricSeries(models.Model):
-    """`node`: the process that measures, such as `web@host` or `inference-0`; the letters that it begins with say of what kind it is.
+    """`node`: the process that measures, such as `web@host` or `inference-0`; the letters at its beginning say what it is.
 
     `bounds`: the upper bounds of a histogram's buckets, without the infinite one. Samples of other bounds are another series.
     """
