@@ -134,6 +134,7 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "fail_access_revoked": _(
         "You are not signed in any more. What was recognised so far is saved; sign in and reload this page."
     ),
+    "fail_ended_by_operator": _("An operator of this server has ended the recording. What was recognised so far is saved."),
     "fail_slow_client": _(
         "This page was asleep or too busy to take the text. What was recognised so far is saved; press the button to go on."
     ),

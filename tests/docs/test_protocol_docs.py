@@ -18,7 +18,7 @@ from transcription.diagnosis import FINDING_CODES
 from transcription.protocol import CLIENT_MESSAGES, SERVER_MESSAGES, CloseCode, Word
 from transcription.session import arrival, intake, results
 from transcription.session import stream_session as session
-from transcription.streaming import live, outbox, warden
+from transcription.streaming import caretaking, live, outbox, reporting, warden
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT_DIR / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def limits(schema: Any) -> set[str]:
 def codes_in(path: Path) -> set[str]:
     """Every literal code that a module gives to a warning, an error or a ProtocolError."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    makers = {"Loss", "ProtocolError", "_fail", "_bad_message", "_warning", "_say_no", "SessionWarning", "SessionError"}
+    makers = {"Loss", "ProtocolError", "_fail", "_bad_message", "_warning", "_say_no", "refuse", "SessionWarning", "SessionError"}
     found = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -89,7 +89,7 @@ def codes_of_errors(kind: type[errors.InferenceError]) -> set[str]:
 
 
 def all_codes() -> set[str]:
-    speakers = (parsing, intake, arrival, session, live, consumers, warden)
+    speakers = (parsing, intake, arrival, session, live, consumers, warden, caretaking, reporting)
     spoken = {code for module in speakers for code in codes_in(Path(str(module.__file__)))}
     of_fields = {"unsupported_encoding", "unsupported_sample_rate", "unsupported_channels", "invalid_option"}
     return spoken | of_fields | FINDING_CODES | {UndecodableAudioError.code} | codes_of_errors(errors.InferenceError)

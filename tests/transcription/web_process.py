@@ -11,6 +11,7 @@ from tests.inference.worker import Worker
 from transcription.recognizer import close_client
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import close_recorder
+from transcription.streaming.reporting import stop_reporter
 from transcription.streaming.rerouting import stop_rerouter
 
 
@@ -23,6 +24,7 @@ async def running_web_process(worker: Worker, settings: Any) -> AsyncIterator[No
     for stream in list(live_streams().values()):
         stream.abandon()
     await stop_rerouter()
+    await stop_reporter()
     await close_client()
     await close_recorder()
     await sync_to_async(connections.close_all)()

@@ -22,7 +22,8 @@ class Results:
     """Args:
     clock: monotonic seconds.
 
-    `num_finals`: how many there are by now, those before a resume included.
+    `num_finals`: how many there are by now, those before a resume included. `behind_ms`: how far recognition was behind when it
+    last said so.
     """
 
     clock: Callable[[], float]
@@ -30,12 +31,18 @@ class Results:
     wants_words: bool = True
     keeps: bool = False
     num_finals: int = 0
+    behind_ms: int = 0
     gaps: list[Gap] = field(default_factory=list)
     _finals: deque[FinalResult] = field(default_factory=lambda: deque(maxlen=MAX_KEPT_FINALS))
     _partial: PartialResult | None = None
     _last_speech_ms: int = -1
     _last_speech_end_ms: int = -1
     _lag_at_s: float = float("-inf")
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether speech has begun and has not ended."""
+        return self._last_speech_ms > self._last_speech_end_ms
 
     def speech_started(self, event: link.SpeechStarted) -> list[Action]:
         """A replay after a lost inference process tells again what was told."""
@@ -70,6 +77,7 @@ class Results:
         return [RecordFinal(final, event.checkpoint), Send(self.shown(final))]
 
     def lag(self, behind_ms: int) -> list[Action]:
+        self.behind_ms = behind_ms
         if behind_ms < LAG_MS or self.clock() - self._lag_at_s < LAG_EVERY_S:
             return []
         self._lag_at_s = self.clock()

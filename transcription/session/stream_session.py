@@ -88,6 +88,7 @@ CLOSE_CODES: Final = {
     "slow_client": CloseCode.POLICY,
     "session_too_long": CloseCode.POLICY,
     "access_revoked": CloseCode.POLICY,
+    "ended_by_operator": CloseCode.POLICY,
     "quota_exhausted": CloseCode.POLICY,
     "idle_timeout": CloseCode.IDLE,
     "unknown_session": CloseCode.UNKNOWN_SESSION,

@@ -17,6 +17,7 @@ from transcription.recognizer import close_client
 from transcription.streaming.caretaking import stop_caretaker
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import close_recorder, current_recorder
+from transcription.streaming.reporting import stop_reporter
 from transcription.streaming.rerouting import stop_rerouter
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ async def lifespan(_scope: dict[str, Any], receive: Callable[[], Awaitable[dict[
         else:
             await stop_caretaker()
             await stop_rerouter()
+            await stop_reporter()
             await close_client()
             await close_recorder()
             await send({"type": "lifespan.shutdown.complete"})
