@@ -110,6 +110,12 @@ class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
         given = {name: value for name, value in structs.asdict(self).items() if name != "stream" and value is not UNSET}
         return structs.replace(options, **given)
 
+    @classmethod
+    def of(cls, stream: int, options: StreamOptions) -> "ConfigureStream":
+        """All of `options` that can be changed."""
+        names = [name for name in cls.__struct_fields__ if name != "stream"]
+        return cls(stream=stream, **{name: getattr(options, name) for name in names})
+
 
 class FinalizeStream(Request, frozen=True, tag="finalize", kw_only=True):
     pass

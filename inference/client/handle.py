@@ -6,7 +6,7 @@ inference process must be told to go on with it, so that no word is lost and non
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -131,6 +131,14 @@ class StreamHandle:
         self._stop_holding()
         self.options = change.applied_to(self.options)
         self.client.put(change)
+
+    def ask_again(self, models: Collection[str]) -> None:
+        """Its process has `models` since now. To go over to one of them, and what came with that, was asked of it in vain."""
+        options = self.options
+        if options.model is None or options.model not in models or options.model == self._model:
+            return
+        self._stop_holding()
+        self.client.put(ConfigureStream.of(self.number, options))
 
     def finalize(self) -> None:
         self._stop_holding()

@@ -19,6 +19,7 @@ from inference.client.placement import least_loaded
 from inference.client.quarantine import RELAPSE_S, CrashError, Quarantine
 from inference.client.worker_link import NO_WORKER, WorkerLink
 from inference.errors import FullError, OverloadedError
+from inference.logs import about
 from inference.messages import (
     LAG_MS,
     AnyStreamEvent,
@@ -49,6 +50,7 @@ class InferenceClient:
         self._quarantine = Quarantine()
         self._numbers = itertools.count()
         self._heard_status = asyncio.Event()
+        self._models: dict[str, frozenset[str]] = {}
         self.workers = [WorkerLink(f"inference-{number}", address, self) for number, address in enumerate(addresses)]
 
     @property
@@ -109,6 +111,7 @@ class InferenceClient:
         if link.can_take:
             for handle in list(self._waiting.values()):
                 self._place_or_wait(handle)
+        self._ask_again(link)
         self._tell_lags(link)
 
     def on_events(self, link: WorkerLink, stream: int, events: list[AnyStreamEvent]) -> None:
@@ -131,7 +134,8 @@ class InferenceClient:
             else:
                 self._place_or_wait(handle, only_with_room=True)
         if guilty is not None:
-            logger.error("stream %d ended %s and another process before it; it is given up", guilty.number, link.name)
+            subject = about(stream=guilty.number)
+            logger.error("stream %d ended %s and another process before it; it is given up", guilty.number, link.name, extra=subject)
             guilty.fail(CrashError())
         self._try_next_suspect()
         if lost:
@@ -142,6 +146,14 @@ class InferenceClient:
         self._tell_lags(link)
 
     # Inside
+
+    def _ask_again(self, link: WorkerLink) -> None:
+        """A process that lacks a model keeps streams that were to go over to it as they are: tell them when it has it."""
+        present = frozenset(model.name for model in link.status.models if not model.is_draining)
+        fresh, self._models[link.name] = present - self._models.get(link.name, frozenset()), present
+        if fresh:
+            for stream in [stream for stream, place in self._places.items() if place is link]:
+                self._handles[stream].ask_again(fresh)
 
     def _try_next_suspect(self) -> None:
         """One stream at a time of those of which one ends processes; the others wait."""
