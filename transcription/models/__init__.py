@@ -1,6 +1,15 @@
 """The tables. What was said, and who may listen, is in `transcripts`; which model serves whom is in `serving`;
-what was measured is in `observing`."""
+what was measured is in `observing`, whom it worries in `alerting`."""
 
+from transcription.models.alerting import (
+    AlertChannel,
+    AlertDelivery,
+    AlertEvent,
+    AlertEventQuerySet,
+    AlertRule,
+    AlertStanding,
+    Severity,
+)
 from transcription.models.observing import MetricSample, MetricSeries
 from transcription.models.serving import (
     GENERAL,
@@ -24,6 +33,12 @@ from transcription.models.transcripts import (
 __all__ = [
     "GENERAL",
     "ASRModel",
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertEvent",
+    "AlertEventQuerySet",
+    "AlertRule",
+    "AlertStanding",
     "ApiKey",
     "ApiKeyQuerySet",
     "MetricSample",
@@ -36,6 +51,7 @@ __all__ = [
     "Segment",
     "Session",
     "SessionQuerySet",
+    "Severity",
     "SocketLease",
     "StreamTicket",
 ]
