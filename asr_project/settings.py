@@ -5,6 +5,7 @@ Every value that an operator may change comes from the environment through `asr_
 
 import logging
 import re
+import socket
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -271,6 +272,16 @@ HARK_MAX_SOCKETS_PER_ADDRESS = env.read_int("HARK_MAX_SOCKETS_PER_ADDRESS", 100,
 HARK_MAX_HANDSHAKES_PER_MIN = env.read_int("HARK_MAX_HANDSHAKES_PER_MIN", 120, minimum=0, maximum=1_000_000)
 HARK_MAX_BYTES_PER_S = env.read_int("HARK_MAX_BYTES_PER_S", 2_000_000, minimum=0, maximum=1_000_000_000)
 HARK_MAX_SESSION_S = env.read_int("HARK_MAX_SESSION_S", 86_400, minimum=0, maximum=604_800)
+
+# --- Metrics ----------------------------------------------------------------------------------------------------------
+
+HARK_NODE = env.read_str("HARK_NODE", socket.gethostname())
+HARK_METRICS_ALLOWED = env.read_networks("HARK_METRICS_ALLOWED", [])
+HARK_METRICS_TOKEN = env.read_str("HARK_METRICS_TOKEN", "")
+HARK_METRICS_PORT = env.read_int("HARK_METRICS_PORT", 0, minimum=0, maximum=65_535)
+HARK_METRICS_KEEP_10S_HOURS = env.read_int("HARK_METRICS_KEEP_10S_HOURS", 6, minimum=1, maximum=168)
+HARK_METRICS_KEEP_1MIN_DAYS = env.read_int("HARK_METRICS_KEEP_1MIN_DAYS", 14, minimum=1, maximum=3660)
+HARK_METRICS_KEEP_1H_DAYS = env.read_int("HARK_METRICS_KEEP_1H_DAYS", 400, minimum=1, maximum=36_600)
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 

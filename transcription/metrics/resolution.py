@@ -1,0 +1,54 @@
+"""Which samples to read for a stretch of time: the finest that are still kept, as long as they are not too many. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+RESOLUTIONS_S: Final = (10, 60, 3600)
+MAX_SAMPLES: Final = 3_000
+"""Of one series, for one question."""
+
+
+class Slots(NamedTuple):
+    """Equal steps of time, those of `resolution_s` or some of them together. Seconds since 1970; `until_s` is not in it any more.
+
+    num: how many steps there are; the last one may reach beyond `until_s`.
+    """
+
+    since_s: int
+    until_s: int
+    step_s: int
+    resolution_s: int
+
+    @property
+    def num(self) -> int:
+        return max(0, -(-(self.until_s - self.since_s) // self.step_s))
+
+
+def resolution_for(since_s: float, until_s: float, now_s: float, kept: Mapping[int, timedelta]) -> int:
+    """Seconds of each sample to be read. `kept`: how long those of each resolution are kept."""
+    for resolution_s in RESOLUTIONS_S[:-1]:
+        is_kept = now_s - since_s <= kept[resolution_s].total_seconds()
+        if is_kept and (until_s - since_s) / resolution_s <= MAX_SAMPLES:
+            return resolution_s
+    return RESOLUTIONS_S[-1]
+
+
+def stepped(since: datetime, until: datetime, step: timedelta, now: datetime, kept: Mapping[int, timedelta]) -> Slots:
+    """Steps as long as wished, or as the samples are, beginning at whole multiples of their length."""
+    resolution_s = resolution_for(since.timestamp(), until.timestamp(), now.timestamp(), kept)
+    step_s = max(1, -(-round(step.total_seconds()) // resolution_s)) * resolution_s
+    since_s = int(since.timestamp()) // step_s * step_s
+    return Slots(since_s, _rounded_up(until), step_s, resolution_s)
+
+
+def whole(window: timedelta, until: datetime, now: datetime, kept: Mapping[int, timedelta]) -> Slots:
+    """One step: the window."""
+    since_s = round((until - window).timestamp())
+    until_s = max(since_s + 1, _rounded_up(until))
+    resolution_s = resolution_for(since_s, until_s, now.timestamp(), kept)
+    return Slots(since_s, until_s, until_s - since_s, resolution_s)
+
+
+def _rounded_up(moment: datetime) -> int:
+    return -int(-moment.timestamp() // 1)
