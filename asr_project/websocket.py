@@ -84,13 +84,15 @@ class StreamSocket(WebSocketsSansIOProtocol):
         self.conn.debug = False
         self._drain_timer: asyncio.TimerHandle | None = None
         self._cutter = FrameCutter(self.config.ws_max_size)
+        self._heard_s = self.loop.time()
 
     # A client that vanished or does not read is let go
 
     def keepalive_timeout(self) -> None:
-        """No answer to a ping. While we do not read, the answer may wait behind audio, and that is no fault of the client."""
-        if self.read_paused:
-            assert self.ping_timeout is not None
+        """No answer to a ping. It may wait behind audio that we did not read yet, and that is no fault of the client: while we do
+        not read, and while audio still comes."""
+        assert self.ping_timeout is not None
+        if self.read_paused or self.loop.time() - self._heard_s < self.ping_timeout:
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
             return
         super().keepalive_timeout()
@@ -149,6 +151,7 @@ class StreamSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """The handshake is the library's. Then whole binary messages need nothing of it, and every other frame is its again."""
+        self._heard_s = self.loop.time()
         if not self.handshake_complete:
             # Frames before our answer would end in the library, a part of one perhaps: where the next begins cannot be known.
             self._cutter.is_broken |= self.handshake_initiated

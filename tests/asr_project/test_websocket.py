@@ -339,6 +339,20 @@ async def _send_much(client: ClientConnection) -> None:
         await client.send(bytes(50_000))
 
 
+async def test_a_client_whose_audio_comes_stays_while_its_pong_is_awaited_and_is_let_go_when_nothing_comes() -> None:
+    app = readable()
+    frame = Frame(Opcode.BINARY, b"audio").serialize(mask=True)
+    async with running(app, ws_ping_interval=0.1, ws_ping_timeout=0.3) as server, raw_client(server.port) as client:
+        for _ in range(20):
+            await asyncio.get_running_loop().sock_sendall(client, frame)
+            await asyncio.sleep(0.05)
+        was_let_go = app.over.done()
+        async with asyncio.timeout(10):
+            await app.over
+
+    assert not was_let_go
+
+
 async def test_a_client_that_answers_stays() -> None:
     app = readable()
     async with running(app, ws_ping_interval=0.05, ws_ping_timeout=0.2) as server, connect(server.url) as client:
