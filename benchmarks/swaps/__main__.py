@@ -167,6 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
         set_environment(folder, urls)
         with running_server(folder, options) as (stack, password):
             found = run(stack, password, options)
+            if found.failures:
+                sys.stderr.write(stack.logs())
     sys.stdout.write(text(found))
     loads = {"before": load_before, "after": os.getloadavg()}
     print(f"load average (1, 5, 15 min): {load_before} before, {os.getloadavg()} after, the benchmark itself included")

@@ -155,7 +155,8 @@ def complaint_about(take: Take, stored: Stored) -> str:
     ready = take.of("ready")
     kept = list(stored.get(ready[0].message["session"], ())) if ready else []
     if failure := failure_of(take):
-        return f"client {take.client}: {failure}"
+        last = f"{take.heard[-1].message['type']} after {take.heard[-1].at_s - take.start_s:.1f} s" if take.heard else "nothing"
+        return f"client {take.client}, {take.tape.seconds:.1f} s: {failure}; the last that was heard: {last}"
     if [final["segment"] for final in finals] != list(range(len(finals))):
         return f"client {take.client}: finals are numbered {[final['segment'] for final in finals]}"
     if [final["text"] for final in finals] != kept:
