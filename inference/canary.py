@@ -1,8 +1,7 @@
 """Whether a model that was just loaded hears what it must: one recording, its words compared, its computing timed."""
 
 import time
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from inference.audio import SAMPLE_RATE_HZ, decode_pcm
 from inference.engines.base import Engine, Window
 from inference.errors import CanaryError
 from inference.messages import Canary
+from inference.wording import word_error_rate, words
 
 MAX_S: Final = 30
 SAMPLE_BYTES: Final = 2
@@ -75,31 +75,3 @@ def _judge(name: str, heard: Hearing, canary: Canary) -> None:
             f"{name} computed {heard.rtf:.2f} s for a second of audio, and {canary.max_rtf:.2f} s may be. Take a smaller model "
             "or another precision."
         )
-
-
-def words(text: str) -> list[str]:
-    """Lower case, no punctuation; characters where the language writes no spaces."""
-    kept = "".join(letter if unicodedata.category(letter)[0] in "LNM" else " " for letter in _folded(text) if letter != "'")
-    found = kept.split()
-    return list("".join(found)) if found and max(map(len, found)) > len(kept) // 2 and not kept.isascii() else found
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()
-
-
-def word_error_rate(reference: str, text: str) -> float:
-    """Words that must be changed, added or taken away, for each word of `reference`."""
-    expected = words(reference)
-    return _distance(expected, words(text)) / max(1, len(expected))
-
-
-def _distance(expected: Sequence[str], found: Sequence[str]) -> int:
-    """Source: R. A. Wagner and M. J. Fischer, The String-to-String Correction Problem, 1974."""
-    previous = list(range(len(found) + 1))
-    for row, word in enumerate(expected, 1):
-        current = [row]
-        for column, other in enumerate(found, 1):
-            current.append(min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (word != other)))
-        previous = current
-    return previous[-1]

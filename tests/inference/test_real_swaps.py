@@ -8,7 +8,6 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 
-from inference.canary import word_error_rate
 from inference.client import StreamHandle, models
 from inference.messages import (
     Canary,
@@ -21,6 +20,7 @@ from inference.messages import (
     TranscriptFinal,
     UnloadModel,
 )
+from inference.wording import word_error_rate
 from tests.inference.conftest import OpenClient
 from tests.inference.test_moving import assert_changes_come_at_boundaries
 from tests.inference.test_swaps import names
