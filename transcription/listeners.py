@@ -29,6 +29,8 @@ class Scope(StrEnum):
     CHOOSE_MODEL = "models:choose"
     READ = "transcripts:read"
     DELETE = "transcripts:delete"
+    CORRECT = "transcripts:correct"
+    STORE_AUDIO = "audio:store"
 
 
 ALL_SCOPES = frozenset(Scope)
@@ -36,12 +38,16 @@ ALL_SCOPES = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """`user_id` None and not trusted: nobody we know. `key_id`: the API key that was used, None for people."""
+    """`user_id` None and not trusted: nobody we know. `key_id`: the API key that was used, None for people.
+
+    stores_audio: the key says that the audio of its sessions is kept.
+    """
 
     user_id: int | None
     is_trusted_anonymous: bool
     key_id: int | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
+    stores_audio: bool = False
 
     @property
     def is_known(self) -> bool:

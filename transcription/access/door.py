@@ -195,7 +195,8 @@ def of_ticket(text: str, visitor: Listener) -> Admission:
 def of_spent_ticket(spent: keys.SpentTicket, visitor: Listener) -> Admission | None:
     if spent.listener.key_id is not None:
         key = ApiKey.objects.select_related("owner").get(pk=spent.listener.key_id)
-        return Admission(spent.listener, key=key) if key.is_usable and key.owner.is_active else None
+        listener = replace(spent.listener, stores_audio=key.stores_audio)
+        return Admission(listener, key=key) if key.is_usable and key.owner.is_active else None
     if spent.session_key:
         return of_session(spent.session_key)
     return Admission(visitor) if visitor.is_trusted_anonymous else None

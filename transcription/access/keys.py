@@ -62,6 +62,8 @@ def make_key(
     *,
     max_streams: int | None = None,
     max_audio_s_per_day: int | None = None,
+    retention_days: int | None = None,
+    stores_audio: bool = False,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which exists nowhere else from now on."""
@@ -75,6 +77,8 @@ def make_key(
         scopes=sorted(scopes),
         max_streams=max_streams,
         max_audio_s_per_day=max_audio_s_per_day,
+        retention_days=retention_days,
+        stores_audio=stores_audio,
         expires_at=expires_at,
     )
     return key, text
@@ -118,7 +122,8 @@ def note_use(key: ApiKey) -> None:
 
 
 def listener_of_key(key: ApiKey) -> Listener:
-    return Listener(user_id=key.owner_id, is_trusted_anonymous=False, key_id=key.pk, scopes=frozenset(map(Scope, key.scopes)))
+    scopes = frozenset(map(Scope, key.scopes))
+    return Listener(key.owner_id, is_trusted_anonymous=False, key_id=key.pk, scopes=scopes, stores_audio=key.stores_audio)
 
 
 def audio_today_ms(key_ids: Iterable[int]) -> dict[int, int]:

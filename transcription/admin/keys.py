@@ -16,6 +16,9 @@ from transcription.access import keys
 from transcription.listeners import Scope
 from transcription.models import ApiKey
 
+LIMITS = ["max_streams", "max_audio_s_per_day", "retention_days", "stores_audio", "expires_at"]
+FIELDS = ["owner", "name", "scopes", *LIMITS]
+
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     scopes = forms.TypedMultipleChoiceField(
@@ -28,7 +31,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 
     class Meta:
         model = ApiKey
-        fields: ClassVar = ["owner", "name", "scopes", "max_streams", "max_audio_s_per_day", "expires_at"]
+        fields: ClassVar = FIELDS
 
 
 @admin.register(ApiKey)
@@ -49,8 +52,7 @@ class ApiKeyAdmin(ModelAdmin):
         return [] if obj is None else ["owner", "prefix", "created_at", "revoked_at", "last_used_at"]
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
-        fields = ["owner", "name", "scopes", "max_streams", "max_audio_s_per_day", "expires_at"]
-        return fields if obj is None else [*fields, "prefix", "created_at", "revoked_at", "last_used_at"]
+        return FIELDS if obj is None else [*FIELDS, "prefix", "created_at", "revoked_at", "last_used_at"]
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         return False
@@ -65,6 +67,8 @@ class ApiKeyAdmin(ModelAdmin):
             form.cleaned_data["scopes"],
             max_streams=obj.max_streams,
             max_audio_s_per_day=obj.max_audio_s_per_day,
+            retention_days=obj.retention_days,
+            stores_audio=obj.stores_audio,
             expires_at=obj.expires_at,
         )
         obj.pk, obj.prefix, obj.fresh_text = made.pk, made.prefix, text

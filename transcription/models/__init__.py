@@ -1,6 +1,8 @@
 """The tables. What was said, and who may listen, is in `transcripts`; which model serves whom is in `serving`;
-what was measured is in `observing`, whom it worries in `alerting`."""
+what was measured is in `observing`, whom it worries in `alerting`, how right the text is in `accuracy`,
+what is kept or forgotten of people in `privacy`."""
 
+from transcription.models.accuracy import MAX_CORRECTION_CHARS, CanaryRun, Correction
 from transcription.models.alerting import (
     AlertChannel,
     AlertDelivery,
@@ -11,6 +13,7 @@ from transcription.models.alerting import (
     Severity,
 )
 from transcription.models.observing import MetricSample, MetricSeries
+from transcription.models.privacy import Erasure, StoredAudio
 from transcription.models.serving import (
     GENERAL,
     ASRModel,
@@ -20,6 +23,7 @@ from transcription.models.serving import (
     RouteOverride,
 )
 from transcription.models.transcripts import (
+    MAX_RETENTION_DAYS,
     ApiKey,
     ApiKeyQuerySet,
     ResumePoint,
@@ -32,6 +36,8 @@ from transcription.models.transcripts import (
 
 __all__ = [
     "GENERAL",
+    "MAX_CORRECTION_CHARS",
+    "MAX_RETENTION_DAYS",
     "ASRModel",
     "AlertChannel",
     "AlertDelivery",
@@ -41,6 +47,9 @@ __all__ = [
     "AlertStanding",
     "ApiKey",
     "ApiKeyQuerySet",
+    "CanaryRun",
+    "Correction",
+    "Erasure",
     "MetricSample",
     "MetricSeries",
     "ModelRoute",
@@ -53,5 +62,6 @@ __all__ = [
     "SessionQuerySet",
     "Severity",
     "SocketLease",
+    "StoredAudio",
     "StreamTicket",
 ]

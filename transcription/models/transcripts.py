@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
 
 SEARCH_CONFIG = "simple"
+MAX_RETENTION_DAYS = 36_500
 # Kana and Han characters: text without spaces, so that each character becomes a search word of its own. The class is part
 # of the index; a change needs a migration.
 UNSPACED = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
@@ -86,6 +88,8 @@ class ApiKey(models.Model):
         (Scope.CHOOSE_MODEL.value, _("choose the model")),
         (Scope.READ.value, _("read transcripts")),
         (Scope.DELETE.value, _("delete transcripts")),
+        (Scope.CORRECT.value, _("correct transcripts")),
+        (Scope.STORE_AUDIO.value, _("have audio stored")),
     )
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("owner"))
@@ -95,6 +99,16 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=32, choices=SCOPES), verbose_name=_("scopes"))
     max_streams = models.PositiveIntegerField(_("sockets at a time"), null=True, blank=True)
     max_audio_s_per_day = models.PositiveIntegerField(_("audio a day (s)"), null=True, blank=True)
+    retention_days = models.PositiveIntegerField(
+        _("keep sessions for (days)"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MAX_RETENTION_DAYS)],
+        help_text=_("Empty: as long as the server keeps any (HARK_RETENTION_DAYS). 0: for ever."),
+    )
+    stores_audio = models.BooleanField(
+        _("store audio"), default=False, help_text=_("Keep the audio of its sessions for HARK_AUDIO_TTL_DAYS.")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)

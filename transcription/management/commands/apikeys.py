@@ -10,9 +10,16 @@ from django.utils import timezone
 
 from transcription.access.keys import make_key, revoke_key
 from transcription.listeners import Scope
-from transcription.models import ApiKey
+from transcription.models import MAX_RETENTION_DAYS, ApiKey
 
 MAX_DAYS = 36_500
+
+
+def num_days(text: str) -> int:
+    """Days, at most a hundred years."""
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_RETENTION_DAYS:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_RETENTION_DAYS}")
+    return int(text)
 
 
 def whole_number(text: str) -> int:
@@ -36,6 +43,8 @@ class Command(BaseCommand):
         )  # fmt: skip
         create.add_argument("--max-streams", type=whole_number, help="sockets at a time")
         create.add_argument("--max-audio-s-per-day", type=whole_number, help="seconds of audio from midnight to midnight UTC")
+        create.add_argument("--retention-days", type=num_days, help="days after which its sessions are deleted; 0: never")
+        create.add_argument("--stores-audio", action="store_true", help="keep the audio of its sessions for HARK_AUDIO_TTL_DAYS")
         create.add_argument("--expires-in-days", type=whole_number, help="days until it is worth nothing")
         listing = subcommands.add_parser("list", help="all keys, newest first")
         listing.add_argument("user", nargs="?", help="only those of this user")
@@ -55,6 +64,8 @@ class Command(BaseCommand):
             [Scope(word) for word in options["scopes"] or [Scope.STREAM]],
             max_streams=options["max_streams"],
             max_audio_s_per_day=options["max_audio_s_per_day"],
+            retention_days=options["retention_days"],
+            stores_audio=options["stores_audio"],
             expires_at=None if days is None else timezone.now() + timedelta(days=days),
         )
         self.stderr.write("The key, shown only this once:")
