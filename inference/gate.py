@@ -50,8 +50,7 @@ def frame_powers(audio: np.ndarray, frame_samples: int = FRAME_SAMPLES) -> list[
     """
     frames = audio.astype(np.float32, copy=False).reshape(-1, frame_samples)
     divisor = frame_samples * (FULL_SCALE_16**2 if audio.dtype == np.int16 else 1)
-    powers: list[float] = (np.vecdot(frames, frames) / divisor).tolist()
-    return powers
+    return [total / divisor for total in np.vecdot(frames, frames).tolist()]
 
 
 @dataclass(slots=True)
@@ -131,11 +130,23 @@ class EnergyGate:
     def _levels_db(self, powers: Sequence[float]) -> list[float]:
         """What the floor is compared with, for each of the next frames. Once for each 32 ms of every stream, the quiet ones above
         all: what would be called for a frame costs more than what is computed."""
-        recent = [*self._recent, *powers]
-        means = [sum(recent[:count]) / count for count in range(len(self._recent) + 1, min(SMOOTH_FRAMES, len(recent) + 1))]
-        means += [(first + second + third) / 3 for first, second, third in zip(recent, recent[1:], recent[2:], strict=False)]
-        self._recent = recent[1 - SMOOTH_FRAMES :]
-        return [10 * log10(mean) if mean > FAINTEST_POWER else FAINTEST_DB for mean in means]
+        num_first = SMOOTH_FRAMES - 1 - len(self._recent)
+        levels_db = [self._first_level_db(power) for power in powers[:num_first]] if num_first else []
+        if len(levels_db) == len(powers):
+            return levels_db
+        before, last = self._recent
+        for power in powers[num_first:]:
+            mean = (before + last + power) / SMOOTH_FRAMES
+            before, last = last, power
+            levels_db.append(10 * log10(mean) if mean > FAINTEST_POWER else FAINTEST_DB)
+        self._recent = [before, last]
+        return levels_db
+
+    def _first_level_db(self, power: float) -> float:
+        """Before there are three frames, of those that there are."""
+        self._recent.append(power)
+        mean = sum(self._recent) / len(self._recent)
+        return 10 * log10(mean) if mean > FAINTEST_POWER else FAINTEST_DB
 
     def _floors_db(self, levels_db: Sequence[float]) -> list[float]:
         """Move the floor along the next frames, down fast and up slowly; where it is with each."""

@@ -5,7 +5,7 @@ same gate that would keep it from the voice activity network (`inference.gate`) 
 (`inference.client.ring`), for they are to be heard before what is loud; what is older has passed, as silence.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,6 @@ from inference.gate import LOOKBACK_FRAMES, EnergyGate, frame_powers
 from inference.messages import StreamOptions
 
 KEPT_MS: Final = 2_000
-NO_SAMPLES: Final = np.zeros(0, dtype=np.int16)
 assert KEPT_MS >= LOOKBACK_FRAMES * FRAME_MS, "the network is to hear so much before what is loud"
 
 
@@ -30,7 +29,7 @@ class Hush:
     options: StreamOptions
     num_passed: int = 0
     _gate: EnergyGate | None = None
-    _rest: np.ndarray = field(default_factory=lambda: NO_SAMPLES)
+    _rest: bytes = b""
     _held: SampleRing | None = None
 
     @property
@@ -51,7 +50,7 @@ class Hush:
         """The inference process has heard the first `num_samples` at 16 kHz, in whole frames, and the noise floor is there."""
         if self.options.encoding == "pcm_s16le" and self.options.num_channels == 1:
             self._gate = EnergyGate(num_frames=num_samples // FRAME_SAMPLES, floor_db=floor_db)
-            self._rest = NO_SAMPLES
+            self._rest = b""
 
     def stop(self) -> None:
         self._gate = None
@@ -59,10 +58,11 @@ class Hush:
     def is_quiet(self, payload: bytes) -> bool:
         """Whether nothing in it, nor in what came since `begin`, is loud."""
         assert self._gate is not None
-        samples = np.concatenate((self._rest, np.frombuffer(payload, dtype="<i2")))
+        unmeasured = self._rest + payload
+        samples = np.frombuffer(unmeasured, dtype="<i2")
         frame_samples = self.options.sample_rate_hz * FRAME_MS // 1000
         end = len(samples) - len(samples) % frame_samples
-        self._rest = samples[end:].copy()
+        self._rest = unmeasured[end * samples.itemsize :]
         self._gate.measure(frame_powers(samples[:end], frame_samples))
         return self._gate.is_shut
 
