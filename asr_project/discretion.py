@@ -1,19 +1,19 @@
 """What a log never says: credentials, and what somebody said or searched for, whatever the level and whoever logs.
 
 Three things see to it. Libraries that write requests, frames or statements into their finer levels are held at coarser ones
-(`DISCREET_LEVELS`). Whatever is logged all the same goes through `DiscreetFormatter`. And Daphne, whose access log goes past
+(`DISCREET_LEVELS`). Whatever is logged all the same goes through a `DiscreetFormatter`. And Daphne, whose access log goes past
 logging, writes addresses without their query (`cut_daphnes_queries`).
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Final
 
 from daphne.access import AccessLogGenerator
 from django.db import Error as DjangoDatabaseError
 from psycopg import Error as DatabaseError
+
+from inference.logs import JsonFormatter, LineFormatter
 
 DISCREET_LEVELS: Final = {
     "uvicorn": "WARNING",
@@ -24,22 +24,10 @@ DISCREET_LEVELS: Final = {
     "daphne": "WARNING",  # INFO: addresses with their query
     "django.db.backends": "INFO",  # DEBUG: statements with what is stored by them
     "django.template": "INFO",
-    "celery.pool": "INFO",  # DEBUG: arguments of tasks
+    "celery": "WARNING",  # INFO: results of tasks, and a line for each that beat sends; DEBUG: their arguments
     "kombu": "INFO",
     "amqp": "INFO",
 }
-
-SECRETS: Final = (
-    (re.compile(r"hark_([A-Za-z0-9]{8})_[A-Za-z0-9]+"), r"hark_\1_…"),
-    (re.compile(r"(?i)\b(bearer|basic)[ :=]+[^\s\"',]+"), r"\1 …"),
-    (re.compile(r"(?i)(cookie|sessionid|password|ticket|token)(['\"]?\s*[=:]\s*)[^\s&;,]+"), r"\1\2…"),
-    (re.compile(r"((?<![\w.])/[^\s?\"']*\?)[^\s\"']+"), r"\1…"),  # the query of an address, which may be a search
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+@"), r"\1…@"),
-)
-
-ExceptionInfo = (
-    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-)  # as logging hands it over
 
 
 def coarser(level: str, other: str) -> str:
@@ -47,26 +35,26 @@ def coarser(level: str, other: str) -> str:
     return max(level, other, key=lambda name: logging.getLevelNamesMapping()[name])
 
 
-def redacted(text: str) -> str:
-    """`text` without what looks like a key, a ticket, a cookie, a password, or the words of a search."""
-    for pattern, kept in SECRETS:
-        text = pattern.sub(kept, text)
+class DiscreetFormatter(LineFormatter):
+    """As text, and leaves out what nobody may read in it. PostgreSQL quotes values and whole rows in its errors: only their code
+    and constraint are kept."""
+
+    def cleaned(self, text: str, error: BaseException | None) -> str:
+        for cause in causes(error):
+            if isinstance(cause, DatabaseError | DjangoDatabaseError) and (code := code_of(cause)):
+                text = without(text, str(cause), code)
+        return super().cleaned(text, error)
+
+
+class DiscreetJsonFormatter(DiscreetFormatter, JsonFormatter):
+    """The same as JSON lines."""
+
+
+def without(text: str, said: str, instead: str) -> str:
+    """`text` with `instead` where `said` is quoted: as it is, as repr() writes it, or line by line, as groups of errors do."""
+    for quoted in (said, repr(said)[1:-1], *filter(str.strip, said.splitlines())):
+        text = text.replace(quoted, instead) if quoted else text
     return text
-
-
-class DiscreetFormatter(logging.Formatter):
-    """Writes a line, and leaves out what nobody may read in it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
-
-    def formatException(self, ei: ExceptionInfo) -> str:
-        """A traceback. PostgreSQL quotes values and whole rows in its errors: only their code and constraint are kept."""
-        text = super().formatException(ei)
-        for error in chain(ei[1]):
-            if isinstance(error, DatabaseError | DjangoDatabaseError) and (code := code_of(error)) and str(error):
-                text = text.replace(str(error), code)
-        return text
 
 
 def cut_daphnes_queries() -> None:
@@ -79,16 +67,20 @@ def cut_daphnes_queries() -> None:
     AccessLogGenerator.write_entry = write_without_query
 
 
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """`error` and what led to it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """`error`, what led to it, and what a group of errors holds."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += [cause.__cause__, cause.__context__, *(cause.exceptions if isinstance(cause, BaseExceptionGroup) else ())]
 
 
 def code_of(error: BaseException) -> str:
     """PostgreSQL's code for what went wrong; empty for trouble with the connection, which holds no values."""
-    for cause in chain(error):
+    for cause in causes(error):
         if isinstance(cause, DatabaseError) and cause.sqlstate:
             constraint = f", constraint {cause.diag.constraint_name}" if cause.diag.constraint_name else ""
             return f"SQLSTATE {cause.sqlstate}{constraint} (the rest may hold what was said)"

@@ -8,11 +8,13 @@ import os
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+Choice = TypeVar("Choice", bound=str)
 
 
 def read_str(name: str, default: str) -> str:
@@ -52,11 +54,12 @@ def read_int(name: str, default: int, *, minimum: int, maximum: int) -> int:
     return number
 
 
-def read_choice(name: str, default: str, choices: Sequence[str]) -> str:
+def read_choice(name: str, default: Choice, choices: Sequence[Choice]) -> Choice:
     word = read_str(name, default)
-    if word not in choices:
-        raise ImproperlyConfigured(f"{name} is {word!r}; expected one of {', '.join(choices)}.")
-    return word
+    for choice in choices:
+        if word == choice:
+            return choice
+    raise ImproperlyConfigured(f"{name} is {word!r}; expected one of {', '.join(choices)}.")
 
 
 def read_list(name: str, default: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from asr_project import env
 from asr_project.discretion import DISCREET_LEVELS, coarser
+from inference.logs import LOG_FORMATS
 
 # --- Paths and mode ---------------------------------------------------------------------------------------------------
 
@@ -293,21 +294,28 @@ def is_worth_logging(record: logging.LogRecord) -> bool:
 
 
 LOG_LEVEL = env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOG_FORMAT = env.read_choice("HARK_LOG_FORMAT", "text", LOG_FORMATS)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "asr_project.discretion.DiscreetFormatter", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+        "text": {"()": "asr_project.discretion.DiscreetFormatter"},
+        "json": {"()": "asr_project.discretion.DiscreetJsonFormatter", "node": HARK_NODE},
     },
     "filters": {"no_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_worth_logging}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_probes"]}},
-    # All of them, Django's and uvicorn's too, write through the one handler above.
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["no_probes"]}},
+    # All of them, Django's and uvicorn's too, write through the one handler above: Django and uvicorn have given some of theirs
+    # handlers of their own before, and told them not to propagate.
     "loggers": {
-        **{name: {"level": coarser(LOG_LEVEL, level), "handlers": []} for name, level in DISCREET_LEVELS.items()},
-        "django": {"level": coarser(LOG_LEVEL, "INFO"), "handlers": []},
-        "django.server": {"level": coarser(LOG_LEVEL, "INFO"), "handlers": []},
-        # A scanner with a made-up Host header is answered 400; a traceback of it helps nobody.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        name: {"level": coarser(LOG_LEVEL, level), "handlers": [], "propagate": True}
+        for name, level in {
+            **DISCREET_LEVELS,
+            "django": "INFO",
+            "django.server": "INFO",
+            # A scanner with a made-up Host header is answered 400; a traceback of it helps nobody.
+            "django.security.DisallowedHost": "CRITICAL",
+        }.items()
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
+logging.captureWarnings(LOG_FORMAT == "json")

@@ -8,6 +8,7 @@ from inference import tuning
 from inference.config import InferenceConfig
 from inference.engines import registry
 from inference.errors import InferenceError
+from inference.logs import start_logging
 from inference.server import InferenceServer
 
 logger = logging.getLogger("inference")
@@ -27,12 +28,16 @@ async def serve(config: InferenceConfig) -> None:
 
 
 def main() -> int:
+    config = None
     try:
         config = InferenceConfig.from_env()
-        logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        start_logging(config.log_level, config.log_format, config.node)
         asyncio.run(serve(config))
     except (InferenceError, OSError) as err:
-        print(f"inference: {err}", file=sys.stderr)  # noqa: T201  # the one sentence for the operator
+        if config is not None and config.log_format == "json":
+            logger.critical("%s", err)
+        else:
+            print(f"inference: {err}", file=sys.stderr)  # noqa: T201  # the one sentence for the operator
         return EXIT_UNUSABLE
     return 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from inference.errors import ConfigError
+from inference.logs import LOG_FORMATS, LogFormat
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
@@ -21,7 +22,8 @@ class InferenceConfig:
     """address: `unix:/path` or `tcp:host:port`, where this process listens. models: names in the registry, the first one that
     fits a stream serves it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine
     step. tuning_path: what `manage.py models bench --save` found out. max_delay_ms: how long texts may take on average before new
-    streams are refused; 0: no limit. device: `auto`, `cpu`, `cuda` or `cuda:N`.
+    streams are refused; 0: no limit. device: `auto`, `cpu`, `cuda` or `cuda:N`. node: this machine in log lines; empty: as it
+    calls itself.
     """
 
     address: str
@@ -33,11 +35,14 @@ class InferenceConfig:
     tuning_path: Path
     max_delay_ms: int = 1_000
     device: str = "auto"
+    log_format: LogFormat = "text"
+    node: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, listens: bool = True) -> "InferenceConfig":
         """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_MAX_DELAY_MS,
-        HARK_LOG_LEVEL, HARK_TUNING_FILE, HARK_VAR_DIR, HARK_DEVICE.
+        HARK_LOG_LEVEL, HARK_LOG_FORMAT, HARK_NODE, HARK_TUNING_FILE, HARK_VAR_DIR,
+        HARK_DEVICE.
 
         listens: False for a process that measures or examines models and may have the web side's environment, with the addresses
         of all inference processes: HARK_INFERENCE_ADDRESS is not looked at, and `address` is empty.
@@ -56,6 +61,8 @@ class InferenceConfig:
             log_level=_log_level(values.get("HARK_LOG_LEVEL", "INFO")),
             tuning_path=Path(values.get("HARK_TUNING_FILE") or Path(values.get("HARK_VAR_DIR", "var"), "tuning.json")),
             device=_device(values.get("HARK_DEVICE", "auto")),
+            log_format=_log_format(values.get("HARK_LOG_FORMAT", "text")),
+            node=values.get("HARK_NODE", ""),
         )
 
 
@@ -138,3 +145,10 @@ def _log_level(text: str) -> str:
     if text not in LOG_LEVELS:
         raise ConfigError(f"HARK_LOG_LEVEL is {text!r}; expected one of {', '.join(LOG_LEVELS)}.")
     return text
+
+
+def _log_format(text: str) -> LogFormat:
+    for log_format in LOG_FORMATS:
+        if text == log_format:
+            return log_format
+    raise ConfigError(f"HARK_LOG_FORMAT is {text!r}; expected one of {', '.join(LOG_FORMATS)}.")

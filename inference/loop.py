@@ -20,6 +20,7 @@ from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, OverloadedError, StepError
 from inference.lineup import Lineup
 from inference.load import Pulse
+from inference.logs import about
 from inference.messages import (
     LAG_MS,
     AnyStreamEvent,
@@ -460,7 +461,7 @@ def _sparing_others(stream: Stream) -> Iterator[None]:
     try:
         yield
     except Exception:
-        logger.exception("stream %d failed", stream.stream_id)
+        logger.exception("stream %d failed", stream.stream_id, extra=about(stream=stream.stream_id))
         give_up(stream, StepError(STREAM_FAILED))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from inference.logs import about
 from transcription.access.door import Admission, authenticate, draining, leave
 from transcription.access.limits import ByteBudget
 from transcription.access.refusals import Refusal, refuse
@@ -100,7 +101,8 @@ class StreamConsumer:
             await self._serve()
             farewell_s = 0.0  # nobody is left to read a last message
         except Exception:
-            logger.exception("session %s failed", self.stream and self.stream.session_id)
+            session_id = self.stream and self.stream.session_id
+            logger.exception("session %s failed", session_id, extra=about(session_id))
             if self.stream is not None:
                 self.stream.crash()
         finally:

@@ -37,15 +37,16 @@ def main() -> int:
     console = Console()
     try:
         config = ServeConfig.from_env()
+        console = Console(log_format=config.log_format)
         with claim_var_folder(config.var_dir), own_foreground():
             serve(config, console)
     except StopServing:
         console.say("Stopped.")
         return 0
     except (CannotStart, ImproperlyConfigured) as err:
-        console.say(f"Cannot start. {err}")
+        console.say(f"Cannot start. {err}", "CRITICAL")
     except OSError as err:
-        console.say(f"Cannot start. {sentence_for_os_error(err)}")
+        console.say(f"Cannot start. {sentence_for_os_error(err)}", "CRITICAL")
     return 1
 
 
@@ -124,7 +125,7 @@ def start_everything(supervisor: Supervisor, console: Console, config: ServeConf
     settings = topology.hark_settings(config, urls, ensure_secret_key(config.var_dir), processes)
     write_settings(config.var_dir / "serve.env", settings)
     environment = config.inherited | settings
-    prepare(supervisor, console, environment)
+    prepare(supervisor, console, config, environment)
     supervisor.start(topology.web(environment, config.host, config.port))
     await_ready(supervisor, console, config)
     announce(console, config)
@@ -149,12 +150,24 @@ def write_settings(path: Path, settings: dict[str, str]) -> None:
     path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()), encoding="utf-8")
 
 
-def prepare(supervisor: Supervisor, console: Console, environment: dict[str, str]) -> None:
-    """Migrate, and make the first administrator; its password is shown here and nowhere else."""
+def prepare(supervisor: Supervisor, console: Console, config: ServeConfig, environment: dict[str, str]) -> None:
+    """Migrate, and make the first administrator; its password is shown here and nowhere else; not where lines are collected."""
     password = secrets.token_urlsafe(12)
     last_line = supervisor.run_once(topology.preparation(environment | {"HARK_ADMIN_PASSWORD": password}))
-    if last_line == ADMIN_MADE:
+    if last_line != ADMIN_MADE:
+        return
+    if console.log_format == "json":
+        path = write_password(config.var_dir / "admin_password", password)
+        console.say(f"Admin login: user {ADMIN_NAME}; the password is in {path}. Delete that file when you have read it.")
+    else:
         console.say(f"Admin login, shown only this once: user {ADMIN_NAME}, password {password}")
+
+
+def write_password(path: Path, password: str) -> Path:
+    """Readable by its owner only."""
+    path.touch(mode=0o600)
+    path.write_text(f"{password}\n", encoding="ascii")
+    return path
 
 
 def await_ready(supervisor: Supervisor, console: Console, config: ServeConfig) -> None:

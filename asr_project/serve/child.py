@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import IO
 
 from asr_project.serve.accounts import Account
-from asr_project.serve.console import Console
+from asr_project.serve.console import Console, sentence_of
 
 PR_SET_PDEATHSIG = 1
 LAST_OUTPUT_WAIT_S = 1.0
@@ -160,7 +160,7 @@ class Child:
         while num_silent < MAX_SILENT_LOOKS and not has_ended.wait(LOOK_EVERY_S):
             num_silent = num_silent + 1 if is_silent() else 0
         if not has_ended.is_set():
-            self._console.say(f"{self.spec.name} does not answer any more and is killed.")
+            self._console.say(f"{self.spec.name} does not answer any more and is killed.", "ERROR")
             self.kill()
 
     def _watch(self, process: subprocess.Popen[bytes], started_s: float, has_ended: threading.Event) -> None:
@@ -182,5 +182,5 @@ class Child:
             for raw_line in output:
                 line = raw_line.decode(errors="replace").rstrip()
                 if line:
-                    self.last_line = line
+                    self.last_line = sentence_of(line)
                     self._console.relay(self.spec.name, line)

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from asr_project import env
+from inference.logs import LOG_FORMATS, LogFormat
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 MAX_INFERENCE_PROCESSES = 256
@@ -29,6 +30,7 @@ class ServeConfig:
     has_secret_key: bool
     has_allowed_hosts: bool
     inherited: dict[str, str]
+    log_format: LogFormat = "text"
 
     @classmethod
     def from_env(cls) -> "ServeConfig":
@@ -48,6 +50,7 @@ class ServeConfig:
             has_secret_key=bool(env.read_str("SECRET_KEY", "")),
             has_allowed_hosts=bool(env.read_list("ALLOWED_HOSTS", [])),
             inherited=dict(os.environ),
+            log_format=env.read_choice("HARK_LOG_FORMAT", "text", LOG_FORMATS),
         )
 
 

@@ -112,7 +112,7 @@ class Supervisor:
             return
         for child in children:
             if child.is_running:
-                self._console.say(f"{child.spec.name} did not stop within {grace_s:g} s and is killed.")
+                self._console.say(f"{child.spec.name} did not stop within {grace_s:g} s and is killed.", "WARNING")
                 child.kill()
         self._wait_for_ends(children, KILLED_WITHIN_S)
 
@@ -149,7 +149,8 @@ class Supervisor:
         if exited.code >= 0 and not self._is_settled:
             raise CannotStart(_sentence_for_failed_start(self._children[exited.name], exited.code))
         delay_s = self._backoffs[exited.name].delay_after(exited.ran_s)
-        self._console.say(f"{exited.name} stopped ({describe_exit(exited.code)}); it is started again in {delay_s:g} s.")
+        end = describe_exit(exited.code)
+        self._console.say(f"{exited.name} stopped ({end}); it is started again in {delay_s:g} s.", "ERROR")
         self._restarts_due_s[exited.name] = self._clock() + delay_s
 
     def _start_due(self) -> None:

@@ -134,8 +134,8 @@ class InferenceClient:
             else:
                 self._place_or_wait(handle, only_with_room=True)
         if guilty is not None:
-            subject = about(stream=guilty.number)
-            logger.error("stream %d ended %s and another process before it; it is given up", guilty.number, link.name, extra=subject)
+            number = guilty.number
+            logger.error("stream %d ended %s and another process before it", number, link.name, extra=about(stream=number))
             guilty.fail(CrashError())
         self._try_next_suspect()
         if lost:

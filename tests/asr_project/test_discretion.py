@@ -1,59 +1,34 @@
 """No log line holds a credential or what somebody said."""
 
+import json
 import logging
 import logging.config
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from io import StringIO
-from typing import Any
 
 import pytest
+import uvicorn
+from celery.app.log import Logging as CeleryLogging
 from daphne.access import AccessLogGenerator
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
+from django.utils.log import DEFAULT_LOGGING
+from pytest_django import Settings
 
-from asr_project.discretion import DISCREET_LEVELS, DiscreetFormatter, coarser, redacted
+from asr_project.celery import app
+from asr_project.discretion import DiscreetFormatter, DiscreetJsonFormatter, coarser
 from tests.factories import make_segment, make_session
 
 CANARY = "purple walrus on a bicycle"
 
 
-@pytest.mark.parametrize(
-    ("line", "secret"),
-    [
-        ("key hark_Ab3dEf6h_0123456789abcdefghijklmnopqrstuv was used", "0123456789abcdefghijklmnopqrstuv"),
-        ("Authorization: Bearer hark_Ab3dEf6h_0123", "0123"),
-        ("{'authorization': 'Bearer s3cret'}", "s3cret"),
-        ('"WebSocket /stream?ticket=Tk-t_123&x=1" [accepted]', "Tk-t_123"),
-        ("Cookie: csrftoken=abc; sessionid=s3cret", "s3cret"),
-        ("GET /api/v1/sessions/?page_size=5&q=purple+walrus HTTP/1.1", "purple"),
-        ('"GET /api/v1/sessions/?status=purple HTTP/1.1" 400', "purple"),
-        ("password=s3cret for alice", "s3cret"),
-        ("{'resume_token': 's3cret'}", "s3cret"),
-        ("cannot connect to postgresql://hark:s3cret@db.example/hark", "s3cret"),
-    ],
-)
-def test_secrets_are_left_out_of_a_line(line: str, secret: str) -> None:
-    assert secret in line
-    assert secret not in redacted(line)
+FORMATTERS = {"text": DiscreetFormatter(), "json": DiscreetJsonFormatter()}
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "session 7d1f6a52-3c0e-4a55-9b55-1f6f1f0c8a11: the client does not read; closing",
-        "PostgreSQL does not answer; 3 entries wait, next try in 0.4 s",
-        "Unauthorized: /api/v1/sessions/",
-        "is /stream there? nobody knows",
-        "the key gateway (hark_Ab3dEf6h_…) was revoked",
-        "connection to postgresql://hark@db.example/hark failed",
-    ],
-)
-def test_everything_else_is_left_as_it_is(line: str) -> None:
-    assert redacted(line) == line
-
-
-def traceback_of(error: BaseException) -> str:
-    return DiscreetFormatter().formatException((type(error), error, error.__traceback__))
+def logged(error: BaseException, message: str = "it failed") -> dict[str, str]:
+    """What is written of `error` in each format, with the line breaks that its reader sees."""
+    record = logging.LogRecord("any", logging.ERROR, __file__, 1, message, (), (type(error), error, error.__traceback__))
+    return {name: formatter.format(record).replace("\\n", "\n") for name, formatter in FORMATTERS.items()}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -63,12 +38,24 @@ def test_a_row_that_postgresql_quotes_is_left_out_of_the_traceback() -> None:
         make_segment(session, 0, CANARY, end_ms=-1)
     assert CANARY in str(caught.value), "PostgreSQL quotes the row"
 
-    text = traceback_of(caught.value)
+    for text in logged(caught.value, f"task failed: {caught.value!r}").values():
+        assert CANARY not in text
+        assert "task failed: IntegrityError('SQLSTATE 23514, constraint " in text
+        assert "factories.py" in text, "where it happened is still told"
 
-    assert CANARY not in text
-    assert "SQLSTATE 23514, constraint " in text
-    assert "IntegrityError" in text
-    assert "factories.py" in text, "where it happened is still told"
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_postgresql_quotes_is_left_out_of_a_group_of_errors() -> None:
+    session = make_session()
+    with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 -- the traceback of a group is indented line by line
+        try:
+            make_segment(session, 0, CANARY, end_ms=-1)
+        except IntegrityError as err:
+            raise ExceptionGroup("two tasks failed", [err, ValueError("another")]) from None
+
+    for text in logged(caught.value).values():
+        assert CANARY not in text
+        assert "ValueError: another" in text
 
 
 @pytest.mark.django_db
@@ -77,51 +64,73 @@ def test_a_value_that_postgresql_quotes_is_left_out_of_the_traceback() -> None:
         cursor.execute("SELECT %s::integer", [CANARY])
     assert CANARY in str(caught.value)
 
-    assert CANARY not in traceback_of(caught.value)
+    assert all(CANARY not in text for text in logged(caught.value).values())
 
 
 def test_trouble_with_the_connection_is_told_in_full() -> None:
-    assert "no route to host" in traceback_of(OperationalError("no route to host"))
+    assert all("no route to host" in text for text in logged(OperationalError("no route to host")).values())
+
+
+Read = Callable[[], list[str]]
+
+
+@pytest.fixture(params=["text", "json"])
+def log_format(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def everything_logged() -> Iterator[list[str]]:
-    """What leaves by the console with the settings' logging at level DEBUG."""
-    lines: list[str] = []
-    config: dict[str, Any] = dict(settings.LOGGING)
-    config["root"] = {**config["root"], "level": "DEBUG"}
-    before = {name: logging.getLogger(name).level for name in DISCREET_LEVELS}
-    root_level = logging.getLogger().level
+def everything_logged(log_format: str, settings: Settings) -> Iterator[Read]:
+    """Reads the messages that have left by the console, with the settings' logging at level DEBUG, as when a server starts."""
+    config = deepcopy(settings.LOGGING)
+    config["root"]["level"] = "DEBUG"
+    config["handlers"]["console"] |= {"formatter": log_format, "stream": (written := StringIO())}
+    settings.LOGGING = config
+    before = {name: logging.getLogger(name).level for name in ("", *config["loggers"])}
     handlers = list(logging.getLogger().handlers)
+    uvicorn.Config("asr_project.asgi:application", log_level="trace")  # gives its loggers handlers of their own
+    logging.config.dictConfig(DEFAULT_LOGGING)  # and Django does the same
     logging.config.dictConfig(config)
-    (console,) = [handler for handler in logging.getLogger().handlers if handler not in handlers]
-    console.emit = lambda record: lines.append(console.format(record))  # type: ignore[method-assign]
-    yield lines
+
+    def read() -> list[str]:
+        lines = written.getvalue().splitlines()
+        return [json.loads(line)["message"] if log_format == "json" else line.split(" ", 4)[-1] for line in lines]
+
+    yield read
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
     logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(root_level)
 
 
-def test_what_libraries_say_of_frames_and_statements_is_held_back(everything_logged: list[str]) -> None:
+def test_what_libraries_say_of_frames_and_statements_is_held_back(everything_logged: Read) -> None:
     logging.getLogger("uvicorn.error").debug("< TEXT '%s' [26 bytes]", CANARY)
     logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "127.0.0.1", "/stream?ticket=s3cret")
     logging.getLogger("uvicorn.access").info("GET /?q=%s", CANARY)
     logging.getLogger("django.db.backends").debug("INSERT %s", CANARY)
-    logging.getLogger("transcription").debug("this one is ours")
-    logging.getLogger("uvicorn.error").warning("GET /stream?ticket=s3cret went wrong")
+    logging.getLogger("celery.app.trace").info("Task %s succeeded: %s", "hear", CANARY)
 
-    assert [line.split(" ", 4)[-1] for line in everything_logged] == [
-        "this one is ours", "GET /stream?… went wrong",
-    ]  # fmt: skip
+    assert everything_logged() == []
 
 
-def test_nobody_writes_past_the_discreet_handler() -> None:
-    config: dict[str, Any] = dict(settings.LOGGING)
-    loggers: dict[str, dict[str, Any]] = config["loggers"]
+@pytest.mark.parametrize("name", ["transcription", "uvicorn.error", "uvicorn.access", "django.server", "celery.app.trace"])
+def test_what_is_worth_telling_leaves_once_without_secrets(everything_logged: Read, name: str) -> None:
+    logging.getLogger(name).warning("GET /stream?ticket=s3cret went wrong")
 
-    assert all(given.get("handlers", []) == [] and given.get("propagate", True) for given in loggers.values())
-    assert {"django", "django.server", "uvicorn", "uvicorn.access"} <= set(loggers)
+    assert everything_logged() == ["GET /stream?… went wrong"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_failed_in_the_database_is_told_of_without_the_row(everything_logged: Read) -> None:
+    session = make_session()
+    CeleryLogging(app).setup(logging.DEBUG)  # as a worker does at its start
+    task = app.task(lambda: make_segment(session, 0, CANARY, end_ms=-1), name="tests.fail", shared=False)
+    task.apply()
+    app.tasks.unregister("tests.fail")
+
+    told = everything_logged()
+    assert "Task tests.fail[" in told[0]
+    assert "SQLSTATE 23514" in told[0]
+    assert CANARY not in "".join(told)
 
 
 def test_a_quieter_server_quietens_libraries_too() -> None:

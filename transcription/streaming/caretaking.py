@@ -6,6 +6,7 @@ import time
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from inference.logs import about
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import current_recorder
 
@@ -34,7 +35,7 @@ def look_after(now_s: float) -> None:
         try:
             stream.look_after(now_s)
         except Exception:
-            logger.exception("session %s cannot be looked after", stream.session_id)
+            logger.exception("session %s cannot be looked after", stream.session_id, extra=about(stream.session_id))
             stream.crash()
 
 

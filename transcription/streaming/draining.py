@@ -13,6 +13,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
+from inference.logs import about
 from transcription.recognizer import close_client
 from transcription.streaming.caretaking import stop_caretaker
 from transcription.streaming.live import live_streams
@@ -76,7 +77,7 @@ async def drain(within_s: float = DRAIN_WITHIN_S) -> None:
         try:
             stream.drain()
         except Exception:
-            logger.exception("session %s cannot be drained", stream.session_id)
+            logger.exception("session %s cannot be drained", stream.session_id, extra=about(stream.session_id))
             stream.crash()
     await _until_over(streams, within_s)
     if not await current_recorder().flush(LAST_WORDS_STORED_WITHIN_S):

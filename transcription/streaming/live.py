@@ -18,6 +18,7 @@ from django.conf import settings
 from msgspec import to_builtins
 
 from inference.client import StreamHandle
+from inference.logs import about
 from inference.messages import AnyStreamEvent, Checkpoint, ConfigureStream
 from transcription import services
 from transcription.listeners import Listener, Scope
@@ -178,7 +179,7 @@ class LiveStream:
     def _look_after_absent(self, away_s: float) -> None:
         patience_s = settings.HARK_RESUME_S if self.session.is_shared else 0
         if away_s > patience_s + AFTERMATH_S:
-            logger.warning("session %s: the last words did not come", self.session_id)
+            logger.warning("session %s: the last words did not come", self.session_id, extra=about(self.session_id))
             self.crash()
         elif away_s > patience_s:
             self.perform(self.session.on_disconnect())
@@ -266,7 +267,7 @@ class LiveStream:
         try:
             self.perform(step())
         except Exception:
-            logger.exception("session %s failed", self.session_id)
+            logger.exception("session %s failed", self.session_id, extra=about(self.session_id))
             self.crash()
 
     def _settle_over(self) -> None:
@@ -302,7 +303,7 @@ class LiveStream:
         stored, self._stored = self._stored, None
         if self.outbox is None or self.outbox.put(item, stored):
             return
-        logger.warning("session %s: the client does not read; closing", self.session_id)
+        logger.warning("session %s: the client does not read; closing", self.session_id, extra=about(self.session_id))
         outbox, self.outbox = self.outbox, None
         sentence = "Too many messages wait to be read. The session is stored; read faster."
         outbox.cut(Send(SessionError(code="slow_client", message=sentence, retryable=False)), CloseCode.POLICY, "slow_client")

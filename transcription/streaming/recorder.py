@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
+from inference.logs import about
 from transcription import services
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,8 @@ class Recorder:
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
             except (DatabaseError, ValueError, TypeError):  # the last two: a value that has no form in the database
                 if len(entries) == 1:
-                    logger.exception("an entry of session %s cannot be stored", entries[0].session_id)
+                    session_id = entries[0].session_id
+                    logger.exception("an entry of session %s cannot be stored", session_id, extra=about(session_id))
                     return
                 for entry in entries:
                     await self._store([entry])

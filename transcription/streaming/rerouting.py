@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 
+from inference.logs import about
 from inference.messages import ModelInfo
 from transcription.recognizer import current_client
 from transcription.serving import choices
@@ -88,7 +89,8 @@ def reroute_all() -> None:
         try:
             stream.reroute()
         except Exception:
-            logger.exception("session %s cannot be led to another model", stream.session_id)
+            session_id = stream.session_id
+            logger.exception("session %s cannot be led to another model", session_id, extra=about(session_id))
             stream.crash()
 
 

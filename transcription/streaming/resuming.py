@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from inference.logs import about
 from transcription.listeners import Listener
 from transcription.protocol import Resume
 from transcription.resumption import hash_of, is_held, take_over
@@ -75,7 +76,7 @@ async def _taken_over(listener: Listener, client_name: str, session_id: UUID, re
         raise StorageAwayError from err
     if taken is None:
         return None
-    logger.info("session %s goes on here (epoch %d)", session_id, taken.epoch)
+    logger.info("session %s goes on here (epoch %d)", session_id, taken.epoch, extra=about(session_id))
     return LiveStream.restored(listener, client_name, session_id, resume.token, taken)
 
 
