@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription.models import ASRModel, ModelRoute
+from transcription.swaps import configured_models
 
 NOTHING: Final = "–"
 
@@ -124,7 +125,9 @@ class ASRModelAdmin(ModelAdmin):
 
     @admin.display(description=_("needed by"))
     def routes(self, model: ASRModel) -> str:
-        return ", ".join(getattr(model, "route_names", [])) or NOTHING
+        """Routes, and the setting by whose name it stays in memory."""
+        configured = ["HARK_MODELS"] if model.name in configured_models() else []
+        return ", ".join([*getattr(model, "route_names", []), *configured]) or NOTHING
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ASRModel]:
         return ASRModel.objects.select_related("variant_of").annotate(route_names=route_names())

@@ -89,6 +89,15 @@ def condition(route: ModelRoute) -> tuple[str, str]:
     return gettext("serving"), "success"
 
 
+def fallback_failure(route: ModelRoute) -> SwapView | None:
+    """The last try to load the lighter model of a route, if that failed: there would be none when it is needed."""
+    if route.fallback is None:
+        return None
+    tries = ModelSwap.objects.filter(to_model=route.fallback, state__in=ModelSwap.OVER).exclude(error=SUPERSEDED)
+    last = tries.order_by("-pk").first()
+    return view_of(last) if last is not None and last.state == ModelSwap.State.FAILED else None
+
+
 def next_sentence(route: ModelRoute, now: datetime) -> str:
     """As the clocks of its schedule show it."""
     plan = plan_of(route, now)

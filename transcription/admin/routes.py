@@ -20,12 +20,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from transcription.admin.dashboard import condition, next_sentence, serving
+from transcription.admin.dashboard import condition, fallback_failure, next_sentence, serving
 from transcription.admin.forms import ChangeModelForm, NewRouteForm, RouteForm
 from transcription.admin.schedule_views import route_week
 from transcription.admin.swaps import view_of
 from transcription.models import ModelRoute, ModelSwap
-from transcription.swaps import SwapRefused, request_rollback, request_swap, scheduling
+from transcription.swaps import SwapRefused, request_fallback, request_rollback, request_swap, scheduling
 
 NAME = "transcription_modelroute"
 
@@ -91,6 +91,7 @@ class ModelRouteAdmin(ModelAdmin):
             "note": note,
             "tone": tone,
             "next_change": next_sentence(route, now),
+            "fallback_failure": fallback_failure(route),
             "overrides": [row for row in overrides if row.from_at <= now],
             "open_swaps": [view_of(swap) for swap in ModelSwap.objects.open().filter(route=route)],
             "recent_swaps": [view_of(swap) for swap in ModelSwap.objects.filter(route=route).order_by("-pk")[:5]],
@@ -163,22 +164,37 @@ class ModelRouteAdmin(ModelAdmin):
     # --- Saving
 
     def save_model(self, request: HttpRequest, obj: ModelRoute, form: Any, change: bool) -> None:  # noqa: FBT001 -- Django's
-        """A route goes into service by a swap to its own model, which loads it first."""
+        """A route goes into service by a swap to its own model, which loads it first; its lighter model is loaded after it."""
         was_enabled = change and bool(form.initial.get("is_enabled"))
         is_wanted = obj.is_enabled and not was_enabled
         obj.is_enabled = obj.is_enabled and not is_wanted
         super().save_model(request, obj, form, change)
-        if is_wanted:
-            self.put_into_service(request, obj)
+        will_serve = self.put_into_service(request, obj) if is_wanted else obj.is_enabled
+        if will_serve and (is_wanted or "fallback" in form.changed_data):
+            self.make_fallback_ready(request, obj)
 
-    def put_into_service(self, request: HttpRequest, route: ModelRoute) -> None:
+    def put_into_service(self, request: HttpRequest, route: ModelRoute) -> bool:
+        """Whether it was asked for."""
         assert isinstance(request.user, User)
         try:
             request_swap(route, route.model, ModelSwap.Reason.MANUAL, request.user, gettext("Put into service."))
         except SwapRefused as err:
             messages.error(request, str(err))
-        else:
-            messages.info(request, gettext("%(route)s goes into service when its model is loaded.") % {"route": route})
+            return False
+        messages.info(request, gettext("%(route)s goes into service when its model is loaded.") % {"route": route})
+        return True
+
+    def make_fallback_ready(self, request: HttpRequest, route: ModelRoute) -> None:
+        """It has to be in memory, and to have heard the reference clip, before there is too much to do."""
+        assert isinstance(request.user, User)
+        try:
+            swap = request_fallback(route, request.user, gettext("Lighter model, made ready."))
+        except SwapRefused as err:
+            messages.error(request, str(err))
+            return
+        if swap is not None:
+            given = {"model": swap.to_name, "route": route}
+            messages.info(request, gettext("%(model)s is loaded and tried now as the lighter model of %(route)s.") % given)
 
     def response_add(self, request: HttpRequest, obj: ModelRoute, post_url_continue: str | None = None) -> HttpResponse:
         """To the page of the route, where its swap can be watched."""
@@ -186,6 +202,12 @@ class ModelRouteAdmin(ModelAdmin):
             response: HttpResponse = super().response_add(request, obj, post_url_continue)
             return response
         return to_route(obj)
+
+    def response_change(self, request: HttpRequest, obj: ModelRoute) -> HttpResponse:
+        """To the page of the route, where it has something to be watched."""
+        response: HttpResponse = super().response_change(request, obj)
+        is_left = isinstance(response, HttpResponseRedirect) and "_addanother" not in request.POST
+        return to_route(obj) if is_left and ModelSwap.objects.open().filter(route=obj).exists() else response
 
     # --- Columns
 

@@ -5,7 +5,8 @@
 """
 
 from transcription.swaps.fleet import Fleet, InferenceFleet
-from transcription.swaps.requests import SUPERSEDED, SwapRefused, request_rollback, request_swap, why_unfit
+from transcription.swaps.needs import configured_models
+from transcription.swaps.requests import SUPERSEDED, SwapRefused, request_fallback, request_rollback, request_swap, why_unfit
 from transcription.swaps.running import run_swap
 from transcription.swaps.tending import tend
 
@@ -14,6 +15,8 @@ __all__ = [
     "Fleet",
     "InferenceFleet",
     "SwapRefused",
+    "configured_models",
+    "request_fallback",
     "request_rollback",
     "request_swap",
     "run_swap",

@@ -7,7 +7,8 @@ from transcription.models import ASRModel, ModelRoute
 
 
 def configured_models() -> frozenset[str]:
-    """Those that inference processes load when they start; they are never unloaded."""
+    """Those that inference processes load when they start. They are never unloaded, even where no route needs them: whoever no
+    route serves is heard with them, and a process that is restarted has nothing else until the rest is restored."""
     return frozenset(split_model(model)[0] for model in settings.HARK_MODELS)
 
 

@@ -13,6 +13,7 @@ from transcription.models import ASRModel, ModelRoute, ModelSwap
 RUN_TASK = "transcription.tasks.run_swap"
 SUPERSEDED = "Another wish for this route came before this one was begun."
 
+Reason = ModelSwap.Reason
 logger = logging.getLogger(__name__)
 
 
@@ -24,7 +25,8 @@ def request_swap(route: ModelRoute, model: ASRModel, reason: str, by: User | Non
     """Let `model` serve `route` as soon as every inference process has it; until then everything stays as it is.
 
     A route that is not in service is put into service by it. A wish for the same model that is on its way is returned as it
-    is; one for another model that was not begun yet is dropped in favour of this one. `reason`: one of ModelSwap.Reason.
+    is; one for another model that was not begun yet is dropped in favour of this one. `reason`: one of ModelSwap.Reason; with
+    RESTORE the model, which the route has already, is only loaded, when all that was asked for before is done.
 
     Raises:
         SwapRefused: the model is disabled, cannot hear the route's language, or serves the route already.
@@ -32,16 +34,11 @@ def request_swap(route: ModelRoute, model: ASRModel, reason: str, by: User | Non
     with transaction.atomic():
         locked = ModelRoute.objects.select_for_update().get(pk=route.pk)
         refuse_unfit(locked, model)
-        open_ones = ModelSwap.objects.open().filter(route=locked)
-        newest = open_ones.order_by("-pk").first()
-        if newest is not None and newest.to_model_id == model.pk:
-            return newest
-        if newest is None and locked.is_enabled and locked.model_id == model.pk and reason != ModelSwap.Reason.RESTORE:
-            raise SwapRefused(f"{model} serves {locked} already.")
-        open_ones.filter(state=ModelSwap.State.WAITING).update(
-            state=ModelSwap.State.FAILED, error=SUPERSEDED, finished_at=timezone.now()
-        )
-        before = locked.model if locked.model_id != model.pk and reason != ModelSwap.Reason.RESTORE else None
+        if (same := under_way(locked, model, reason)) is not None:
+            return same
+        if reason != Reason.RESTORE:
+            supersede(locked, model)
+        before = locked.model if locked.model_id != model.pk and reason != Reason.RESTORE else None
         swap = ModelSwap.objects.create(
             route=locked,
             route_name=str(locked),
@@ -57,6 +54,41 @@ def request_swap(route: ModelRoute, model: ASRModel, reason: str, by: User | Non
     return swap
 
 
+def under_way(route: ModelRoute, model: ASRModel, reason: str) -> ModelSwap | None:
+    """An open swap that does what is wished for. One that only loads a model does not make it serve."""
+    open_ones = ModelSwap.objects.open().filter(route=route).order_by("-pk")
+    if reason == Reason.RESTORE:
+        return open_ones.filter(to_model=model).first()
+    newest = open_ones.exclude(reason=Reason.RESTORE).first()
+    return newest if newest is not None and newest.to_model_id == model.pk else None
+
+
+def supersede(route: ModelRoute, model: ASRModel) -> None:
+    """Drop what was wished for and not begun.
+
+    Raises:
+        SwapRefused: there is nothing to do.
+    """
+    wishes = ModelSwap.objects.open().filter(route=route).exclude(reason=Reason.RESTORE)
+    if not wishes.exists() and route.is_enabled and route.model_id == model.pk:
+        raise SwapRefused(f"{model} serves {route} already.")
+    dropped = wishes.filter(state=ModelSwap.State.WAITING)
+    dropped.update(state=ModelSwap.State.FAILED, error=SUPERSEDED, finished_at=timezone.now())
+
+
+def request_fallback(route: ModelRoute, by: User | None = None, note: str = "") -> ModelSwap | None:
+    """Have the lighter model of a route loaded and tried at once, instead of when it is missed.
+
+    None: it has none.
+
+    Raises:
+        SwapRefused: it cannot serve the route.
+    """
+    if route.fallback is None:
+        return None
+    return request_swap(route, route.fallback, Reason.RESTORE, by, note)
+
+
 def request_rollback(route: ModelRoute, by: User | None = None, note: str = "") -> ModelSwap:
     """Back to the model before.
 
@@ -65,7 +97,7 @@ def request_rollback(route: ModelRoute, by: User | None = None, note: str = "") 
     """
     if route.previous_model is None:
         raise SwapRefused(f"{route} has had no other model that it could go back to.")
-    return request_swap(route, route.previous_model, ModelSwap.Reason.ROLLBACK, by, note)
+    return request_swap(route, route.previous_model, Reason.ROLLBACK, by, note)
 
 
 def refuse_unfit(route: ModelRoute, model: ASRModel) -> None:

@@ -48,9 +48,14 @@ def run_swap(swap_id: int, fleet: Fleet) -> None:
         if not is_ours:
             return
         swap = ModelSwap.objects.select_related("route", "from_model", "to_model").get(pk=swap_id)
-        if not swap.is_over:
+        if not swap.is_over and not is_before_its_turn(swap):
             SwapRun(swap, fleet).go()
     hand_over_next(route_id)
+
+
+def is_before_its_turn(swap: ModelSwap) -> bool:
+    """Whether an older one of its route waits: a lighter model is loaded after the route's own."""
+    return ModelSwap.objects.filter(route=swap.route, state=State.WAITING, pk__lt=swap.pk).exists()
 
 
 def hand_over_next(route_id: int | None) -> None:
@@ -103,6 +108,8 @@ class SwapRun:
             raise SwapFailed(sentence)
         if self.is_restoring and model not in models_of(route):
             raise SwapFailed("The route has another model by now.")
+        if self.is_restoring and not route.is_enabled:
+            raise SwapFailed("The route is not in service.")
         return route, model
 
     def load(self, route: ModelRoute, model: ASRModel) -> None:

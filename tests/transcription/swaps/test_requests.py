@@ -6,7 +6,7 @@ from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from transcription.models import ASRModel, ModelRoute, ModelSwap
-from transcription.swaps import SwapRefused, request_rollback, request_swap
+from transcription.swaps import SwapRefused, request_fallback, request_rollback, request_swap
 
 Reason, State = ModelSwap.Reason, ModelSwap.State
 
@@ -86,6 +86,45 @@ def test_a_wish_waits_for_a_swap_that_was_begun(route: ModelRoute, light: ASRMod
 
     begun.refresh_from_db()
     assert (begun.state, back.state, back.to_name) == (State.LOADING, State.WAITING, "light")
+
+
+def test_a_lighter_model_waits_behind_what_was_asked_for_before_and_drops_nothing(
+    route: ModelRoute, light: ASRModel, heavy: ASRModel
+) -> None:
+    own = request_swap(route, heavy, Reason.MANUAL)
+    route.fallback = light
+
+    lighter = request_fallback(route)
+
+    own.refresh_from_db()
+    assert lighter is not None
+    assert (own.state, lighter.state, lighter.from_name) == (State.WAITING, State.WAITING, "")
+    assert request_fallback(route) == lighter
+
+
+def test_a_route_without_a_lighter_model_asks_for_none(route: ModelRoute) -> None:
+    assert request_fallback(route) is None
+
+
+def test_who_wants_the_lighter_model_for_good_gets_a_swap_of_their_own(route: ModelRoute, heavy: ASRModel) -> None:
+    route.fallback = heavy
+    lighter = request_fallback(route)
+
+    swap = request_swap(route, heavy, Reason.MANUAL)
+
+    assert swap != lighter
+    assert (swap.from_name, swap.to_name) == ("light", "heavy")
+    assert ModelSwap.objects.open().count() == 2
+
+
+def test_the_model_that_serves_is_refused_also_while_the_lighter_one_is_loaded(
+    route: ModelRoute, light: ASRModel, heavy: ASRModel
+) -> None:
+    route.fallback = heavy
+    request_fallback(route)
+
+    with pytest.raises(SwapRefused, match="serves general/en already"):
+        request_swap(route, light, Reason.MANUAL)
 
 
 def test_going_back_asks_for_the_model_before(route: ModelRoute, heavy: ASRModel, alice: User) -> None:

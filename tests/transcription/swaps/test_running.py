@@ -12,7 +12,7 @@ from django.db import connection
 from inference.messages import LoadModel, UnloadModel
 from tests.transcription.swaps.scripted_fleet import ScriptedFleet
 from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap, RouteOverride
-from transcription.swaps import request_rollback, request_swap, run_swap, running
+from transcription.swaps import request_fallback, request_rollback, request_swap, run_swap, running
 from transcription.swaps.locks import NUM_SLOTS, ROUTE_LOCKS, SLOT_LOCKS
 
 Reason, State = ModelSwap.Reason, ModelSwap.State
@@ -240,6 +240,37 @@ def test_a_restored_model_is_loaded_and_nothing_is_switched(
     assert (route.model, route.previous_model) == (light, None)
     assert fleet.models == {"inference-0": {"light", "heavy"}, "inference-1": {"light", "heavy"}}
     assert swap.state == State.DONE
+
+
+def test_a_lighter_model_is_loaded_after_the_routes_own_whoever_is_taken_up_first(
+    route: ModelRoute, light: ASRModel, heavy: ASRModel, fleet: ScriptedFleet, sent: list[int]
+) -> None:
+    ModelRoute.objects.update(is_enabled=False, model=heavy, fallback=light)
+    fleet.models = {"inference-0": set()}
+    route.refresh_from_db()
+    own, lighter = request_swap(route, heavy, Reason.MANUAL), request_fallback(route)
+    assert lighter is not None
+
+    assert carried_out(lighter, fleet).state == State.WAITING
+    assert sent == [own.pk]
+    carried_out(own, fleet)
+
+    assert carried_out(lighter, fleet).state == State.DONE
+    assert fleet.calls == ["inference-0 loads heavy", "inference-0 loads light"]
+
+
+def test_a_lighter_model_of_a_route_that_did_not_get_into_service_is_not_loaded(
+    route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet
+) -> None:
+    ModelRoute.objects.update(is_enabled=False, fallback=heavy)
+    route.refresh_from_db()
+    lighter = request_fallback(route)
+    assert lighter is not None
+
+    swap = carried_out(lighter, fleet)
+
+    assert (swap.state, fleet.calls) == (State.FAILED, [])
+    assert "not in service" in swap.error
 
 
 def test_a_model_that_was_disabled_while_the_swap_waited_is_not_loaded(

@@ -1,6 +1,7 @@
 """What is looked after every few seconds: swaps that nobody carries out, models that are missing, and models left behind."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -121,6 +122,17 @@ def test_a_model_that_a_dead_worker_left_in_memory_is_unloaded(route: ModelRoute
     tend(fleet)
 
     assert fleet.models["inference-0"] == {"light"}
+
+
+def test_a_model_that_processes_load_when_they_start_stays_though_no_route_needs_it(
+    route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet, settings: Any
+) -> None:
+    settings.HARK_MODELS = ["whisper-base", "heavy=/srv/models/heavy.pt"]
+    fleet.models["inference-0"].add("heavy")
+
+    tend(fleet)
+
+    assert (fleet.models["inference-0"], fleet.calls) == ({"heavy", "light"}, [])
 
 
 def test_nothing_is_unloaded_soon_after_a_swap(route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet) -> None:

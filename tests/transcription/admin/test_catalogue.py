@@ -1,0 +1,23 @@
+"""The list of models: who needs each of them."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.factories import make_model, make_route
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_model_says_which_routes_need_it_and_whether_it_stays_in_memory_all_the_same(site: Client, settings: Any) -> None:
+    settings.HARK_MODELS = ["first=/srv/models/first.pt", "second"]
+    for name in ("first", "second", "third"):
+        make_model(name)
+    make_route("second")
+
+    page = site.get("/admin/transcription/asrmodel/?q=").content.decode()
+
+    needed_by = re.findall(r'data-label="needed by">\s*(.*?)\s*</td>', page, re.IGNORECASE | re.DOTALL)
+    assert needed_by[:3] == ["HARK_MODELS", "general/en, HARK_MODELS", "–"]
