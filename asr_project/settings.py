@@ -170,6 +170,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expire_seconds": 500},
     },
+    "sweep": {
+        "task": "transcription.tasks.sweep",
+        "schedule": 3600.0,
+        "options": {"expire_seconds": 3000},
+    },
+    "pursue erasures": {
+        "task": "transcription.tasks.pursue_erasures",
+        "schedule": 5.0,  # each is told at once as well; all must be over within a minute
+        "options": {"expire_seconds": 4},
+    },
     "apply schedules": {
         "task": "transcription.tasks.apply_schedules",
         "schedule": 2.0,  # a boundary counts within five seconds
@@ -269,6 +279,12 @@ HARK_IDLE_TIMEOUT_S = env.read_int("HARK_IDLE_TIMEOUT_S", 7200, minimum=5, maxim
 HARK_RESUME_S = env.read_int("HARK_RESUME_S", 120, minimum=0, maximum=240)
 HARK_TRUSTED_PROXIES = env.read_networks("HARK_TRUSTED_PROXIES", [])
 HARK_MAX_SOCKETS_PER_USER = env.read_int("HARK_MAX_SOCKETS_PER_USER", 50, minimum=0, maximum=1_000_000)
+HARK_CANARY_EVERY_S = env.read_int("HARK_CANARY_EVERY_S", 3600, minimum=0, maximum=604_800)
+HARK_CANARY_URL = env.read_str("HARK_CANARY_URL", "ws://127.0.0.1:8000/stream")
+HARK_RETENTION_DAYS = env.read_int("HARK_RETENTION_DAYS", 0, minimum=0, maximum=36_500)
+HARK_AUDIO_TTL_DAYS = env.read_int("HARK_AUDIO_TTL_DAYS", 0, minimum=0, maximum=36_500)
+HARK_AUDIO_DIR = Path(env.read_str("HARK_AUDIO_DIR", str(VAR_DIR / "audio")))
+HARK_AUDIO_MAX_MB = env.read_int("HARK_AUDIO_MAX_MB", 10_000, minimum=1, maximum=100_000_000)
 HARK_MAX_SOCKETS_PER_ADDRESS = env.read_int("HARK_MAX_SOCKETS_PER_ADDRESS", 100, minimum=0, maximum=1_000_000)
 HARK_MAX_HANDSHAKES_PER_MIN = env.read_int("HARK_MAX_HANDSHAKES_PER_MIN", 120, minimum=0, maximum=1_000_000)
 HARK_MAX_BYTES_PER_S = env.read_int("HARK_MAX_BYTES_PER_S", 2_000_000, minimum=0, maximum=1_000_000_000)

@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from transcription.models import ApiKey, Segment, Session
+from inference.logs import about
+from transcription.models import ApiKey, Erasure, Segment, Session
 from transcription.resumption import Hold, ResumeRight, account_for, advance, grant, revoke
 
 logger = logging.getLogger(__name__)
@@ -106,10 +107,11 @@ def storable(value: Any) -> Any:
 def start_session(entry: SessionStarted) -> None:
     """Store a session that has begun. A second call changes nothing.
 
-    A session whose owner was deleted meanwhile is not stored, nor are its finals: nobody else may read them.
+    A session whose owner was deleted meanwhile is not stored, nor are its finals: nobody else may read them. Nor is one whose
+    owner wants all forgotten that had begun by then.
     """
-    if entry.owner_id is not None and not get_user_model()._default_manager.filter(pk=entry.owner_id).exists():
-        logger.warning("Session %s dropped: its owner is gone.", entry.session_id)
+    if reason := _unwanted(entry):
+        logger.warning("Session %s dropped: %s.", entry.session_id, reason, extra=about(entry.session_id))
         return
     session = Session(
         id=entry.session_id,
@@ -126,6 +128,14 @@ def start_session(entry: SessionStarted) -> None:
         grant(entry.session_id, entry.right)
 
 
+def _unwanted(entry: SessionStarted) -> str:
+    """Why nobody may or wants to read it; empty: somebody does."""
+    if entry.owner_id is not None and not get_user_model()._default_manager.filter(pk=entry.owner_id).exists():
+        return "its owner is gone"
+    is_erased = Erasure.objects.filter(user=entry.owner_id, requested_at__gte=entry.started_at).exists()
+    return "its owner wanted it forgotten" if is_erased else ""
+
+
 @transaction.atomic
 def append_segment(entry: SegmentFinished) -> None:
     """Store a final. A second call with the same session and number changes nothing.
@@ -134,10 +144,10 @@ def append_segment(entry: SegmentFinished) -> None:
     are mended: they are no reason to lose what was said.
     """
     if entry.hold is not None and not advance(entry.session_id, entry.hold):
-        logger.warning("Final %d of session %s dropped: another process has the session.", entry.number, entry.session_id)
+        _log_dropped(entry, "another process has the session")
         return
     if not touch_sessions([entry.session_id]):
-        logger.warning("Final %d of session %s dropped: the session is not stored.", entry.number, entry.session_id)
+        _log_dropped(entry, "the session is not stored")
         return
     start_ms = max(entry.start_ms, 0)
     segment = Segment(
@@ -152,6 +162,11 @@ def append_segment(entry: SegmentFinished) -> None:
         model=storable(entry.model)[:100],
     )
     Segment.objects.bulk_create([segment], ignore_conflicts=True)
+
+
+def _log_dropped(entry: SegmentFinished, why: str) -> None:
+    subject = about(entry.session_id, segment=entry.number)
+    logger.warning("Final %d of session %s dropped: %s.", entry.number, entry.session_id, why, extra=subject)
 
 
 @transaction.atomic

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from transcription import resumption, services, swaps
+from transcription import alerts, resumption, services, swaps
+from transcription.privacy import erasure, retention
 from transcription.swaps import scheduling
 
 # Web processes report every minute; five missed reports are no hiccup.
@@ -31,6 +32,18 @@ def drop_resume_points() -> None:
 
 
 @shared_task
+@shared_task
+def sweep() -> None:
+    """Delete what has been kept for as long as it may be."""
+    retention.sweep()
+
+
+@shared_task
+def pursue_erasures() -> None:
+    """Forget what people wanted forgotten."""
+    erasure.pursue()
+
+
 def run_swap(swap_id: int) -> None:
     """Carry one swap out; it may take minutes."""
     swaps.run_swap(swap_id, swaps.InferenceFleet())

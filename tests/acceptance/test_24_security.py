@@ -266,7 +266,7 @@ def calls_on(session: str, port: int) -> list[tuple[str, str]]:
     _status, body = request(port, "GET", "/api/v1/schema/?format=json")
     paths: dict[str, dict[str, Any]] = json.loads(body)["paths"]
     found = [
-        (method.upper(), path.replace("{session_id}", session))
+        (method.upper(), path.replace("{session_id}", session).replace("{number}", "0"))
         for path, methods in paths.items()
         if "{session_id}" in path
         for method in methods

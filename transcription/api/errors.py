@@ -62,7 +62,13 @@ def _details(error: exceptions.ValidationError, request: Request) -> Iterator[di
     for name, expectations in problems.items():
         listed = expectations if isinstance(expectations, list) else [expectations]
         expected = " ".join(str(expectation) for expectation in listed)
-        yield {"parameter": name, "received": request.query_params.get(name, "")[:200], "expected": expected}
+        yield {"parameter": name, "received": _received(request, name)[:200], "expected": expected}
+
+
+def _received(request: Request, name: str) -> str:
+    """What came as a parameter of the address, or in the body."""
+    body = request.data if isinstance(request.data, dict) else {}
+    return str(request.query_params.get(name, body.get(name, "")))
 
 
 def _sentence(detail: Mapping[str, str]) -> str:

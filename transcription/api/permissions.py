@@ -29,7 +29,10 @@ class IsKnownListener(BasePermission):
 
 
 def needed_scope(request: Request, view: "APIView") -> Scope:
-    """A view may name its own as `needed_scope`; else reading and deleting are what there is."""
+    """A view may name its own as `needed_scope`, or by method as `needed_scopes`; else reading and deleting are what there is."""
+    by_method = getattr(view, "needed_scopes", {})
+    if request.method in by_method:
+        return Scope(by_method[request.method])
     named = getattr(view, "needed_scope", None)
     if isinstance(named, Scope):
         return named

@@ -52,6 +52,20 @@ class WebVTTRenderer(BaseRenderer):
         return exports.to_vtt(data).encode()
 
 
+class ZipRenderer(BaseRenderer):
+    """Of a view that answers with a file of its own making: only there so that clients may ask for its type."""
+
+    media_type = "application/zip"
+    format = "zip"
+    charset = None
+    render_style = "binary"
+
+
+class FlacRenderer(ZipRenderer):
+    media_type = "audio/flac"
+    format = "flac"
+
+
 class FormatOrAccept(DefaultContentNegotiation):
     """`?format=` decides alone when it is given; else the Accept header does."""
 

@@ -1,10 +1,12 @@
 """Shapes of the REST API's answers, and the descriptions that its schema shows."""
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from rest_framework import serializers
 
-from transcription.models import ASRModel, Segment, Session
+from transcription.models import MAX_CORRECTION_CHARS, ASRModel, Correction, Segment, Session, StoredAudio
 
 
 class WordSerializer(serializers.Serializer[Any]):
@@ -170,6 +172,71 @@ class ModelsSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text="What is wrong or still going on; empty when all is well.")
     models = ModelInfoSerializer(many=True, help_text="Models that are loaded now.")
     catalogue = CatalogueEntrySerializer(many=True, help_text="Models of the catalogue that are enabled, loaded or not.")
+
+
+class ErasureSerializer(serializers.Serializer[Any]):
+    requested_at = serializers.DateTimeField(help_text="When it was asked for: what has begun by then is erased (ISO 8601).")
+    finished_at = serializers.DateTimeField(allow_null=True, help_text="When all of it was gone; null: it is under way.")
+    num_sessions = serializers.IntegerField(help_text="How many sessions were erased.")
+
+
+class OwnDataSerializer(serializers.Serializer[Any]):
+    sessions = serializers.IntegerField(help_text="Stored sessions, live ones included.")
+    segments = serializers.IntegerField(help_text="Finals in them.")
+    audio_bytes = serializers.IntegerField(help_text="Stored audio.")
+    oldest_at = serializers.DateTimeField(allow_null=True, help_text="When the oldest session was started; null: there is none.")
+    retention_days = serializers.IntegerField(
+        help_text="After how many days the server deletes sessions; 0: never. API keys may have terms of their own."
+    )
+    audio_ttl_days = serializers.IntegerField(help_text="After how many days it deletes stored audio; 0: none is stored.")
+    erasure = ErasureSerializer(allow_null=True, help_text="The last one; null: there was none.")
+
+
+class StoredAudioSerializer(serializers.ModelSerializer[StoredAudio]):
+    expires_at = serializers.SerializerMethodField(help_text="When it is deleted (ISO 8601).")
+
+    class Meta:
+        model = StoredAudio
+        fields: ClassVar = ["number", "start_ms", "duration_ms", "sample_rate_hz", "num_bytes", "created_at", "expires_at"]
+        read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "number": {"help_text": "Which stretch: there is more than one where another web process went on with the session."},
+            "start_ms": {"help_text": "Milliseconds from the session's first sample to the first one in the file."},
+            "duration_ms": {"help_text": "Length of the file in milliseconds. Gaps are silence."},
+            "sample_rate_hz": {"help_text": "Samples a second, as the client sent it."},
+            "num_bytes": {"help_text": "Size of the file."},
+            "created_at": {"help_text": "When it was written (ISO 8601)."},
+        }
+
+    def get_expires_at(self, audio: StoredAudio) -> datetime:
+        return audio.created_at + timedelta(days=settings.HARK_AUDIO_TTL_DAYS)
+
+
+EXPECTED_CORRECTION = f"a text of at most {MAX_CORRECTION_CHARS} characters"
+
+
+class CorrectionTextSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField(
+        max_length=MAX_CORRECTION_CHARS,
+        allow_blank=True,
+        help_text="What was truly said in the segment; empty: nothing was.",
+        error_messages=dict.fromkeys(("required", "null", "invalid", "max_length"), EXPECTED_CORRECTION),
+    )
+
+
+class CorrectionSerializer(serializers.ModelSerializer[Correction]):
+    class Meta:
+        model = Correction
+        fields: ClassVar = ["text", "num_words", "num_errors", "model", "language", "corrected_at"]
+        read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "text": {"help_text": "What was truly said, as it was sent."},
+            "num_words": {"help_text": "Words of it; characters where a script has no spaces."},
+            "num_errors": {"help_text": "Words of the segment that would have to be changed, added or taken away."},
+            "model": {"help_text": "Name of the model that wrote the segment."},
+            "language": {"help_text": "Language tag of the segment."},
+            "corrected_at": {"help_text": "When it was sent (ISO 8601)."},
+        }
 
 
 class ErrorDetailSerializer(serializers.Serializer[Any]):

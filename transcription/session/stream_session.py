@@ -87,6 +87,7 @@ CLOSE_CODES: Final = {
     "too_many_bad_messages": CloseCode.POLICY,
     "slow_client": CloseCode.POLICY,
     "session_too_long": CloseCode.POLICY,
+    "data_erased": CloseCode.POLICY,
     "access_revoked": CloseCode.POLICY,
     "ended_by_operator": CloseCode.POLICY,
     "quota_exhausted": CloseCode.POLICY,

@@ -198,6 +198,11 @@ class LiveStream:
         """Its client may not be here any more: the session ends, and keeps the text so far."""
         self.perform(self.session.on_refusal(code, message, is_retryable=is_retryable))
 
+    def erase(self) -> None:
+        """Its owner wants all forgotten that was said: it ends, and nobody can come back to it."""
+        self.refuse("data_erased", "Everything that was said here is being deleted, as its owner asked. Start a new session.")
+        self.forget()
+
     def abandon(self) -> None:
         """Another process has the session: nothing more is said or stored here."""
         self._was_put_down = True

@@ -1,8 +1,8 @@
 """Looks after the sockets of one web process: is what let them in still true, and is the session still ours?
 
 Every two seconds one look at the database for all of them together: keys, users and Django sessions that sockets were opened
-with, and reliable sessions, which another web process may have taken over. While PostgreSQL is away nobody is thrown out; the
-next look finds what happened meanwhile.
+with, reliable sessions, which another web process may have taken over, and sessions whose owner wants all forgotten. While
+PostgreSQL is away nobody is thrown out; the next look finds what happened meanwhile.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from transcription.access import leases
 from transcription.access.door import Admission
 from transcription.access.keys import audio_today_ms
 from transcription.models import ApiKey
+from transcription.privacy.erasure import to_be_erased
 from transcription.resumption import taken_away
 from transcription.streaming.live import live_streams
 
@@ -108,6 +109,7 @@ class Warden:
         """
         await self._look_at_sockets()
         await self._look_at_sessions()
+        await self._look_for_erasures()
         await self._renew()
 
     async def _look_at_sockets(self) -> None:
@@ -135,6 +137,15 @@ class Warden:
             stream = live_streams().get(session_id)
             if stream is not None and stream.epoch == epochs[session_id]:
                 asyncio.get_running_loop().call_soon(stream.abandon)
+
+    async def _look_for_erasures(self) -> None:
+        """End the sessions whose owner wants all forgotten."""
+        if not live_streams():
+            return
+        for session_id in await database_sync_to_async(to_be_erased)(list(live_streams())):
+            stream = live_streams().get(session_id)
+            if stream is not None:
+                asyncio.get_running_loop().call_soon(stream.erase)
 
     def _has_spent_quota(self, key_id: int | None, findings: Findings) -> bool:
         """Counting what the key's sessions of this process have received up to now."""

@@ -46,13 +46,20 @@ ALLOWED: dict[str, Callable[[Client, Session], Any]] = {
     "models": lambda client, _session: client.get("/api/v1/models/"),
     "routes": lambda client, _session: client.get("/api/v1/routes/"),
     "ticket": lambda client, _session: client.post(TICKETS),
+    "own data": lambda client, _session: client.get("/api/v1/me/data/"),
+    "audio": lambda client, session: client.get(f"{LIST}{session.pk}/audio/"),
+    "correct": lambda client, session: client.post(
+        f"{LIST}{session.pk}/segments/0/correction/", {"text": "Good evening."}, content_type="application/json"
+    ),
     "delete": lambda client, session: client.delete(f"{LIST}{session.pk}/"),
 }
 OF_SCOPE: dict[Scope, set[str]] = {
-    Scope.READ: {"list", "read", "export", "models", "routes"},
+    Scope.READ: {"list", "read", "export", "models", "routes", "own data", "audio"},
     Scope.STREAM: {"ticket"},
     Scope.DELETE: {"delete"},
+    Scope.CORRECT: {"correct"},
     Scope.CHOOSE_MODEL: set(),  # for /stream
+    Scope.STORE_AUDIO: set(),  # for /stream
 }
 
 
@@ -148,7 +155,7 @@ def addresses() -> list[URLPattern]:
 @pytest.mark.parametrize("pattern", addresses(), ids=lambda pattern: str(pattern.name))
 def test_no_address_answers_a_stranger(pattern: URLPattern, client: Client) -> None:
     session = make_session("secret")
-    arguments = {name: str(session.pk) for name in pattern.pattern.converters}
+    arguments = {name: str(session.pk) if name == "session_id" else "0" for name in pattern.pattern.converters}
     address = reverse(f"api:{pattern.name}", kwargs=arguments)
 
     statuses = {method: getattr(client, method)(address).status_code for method in ("get", "post", "put", "patch", "delete")}
