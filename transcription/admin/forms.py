@@ -14,6 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from transcription.admin.sentences import localised
 from transcription.models import ASRModel, ModelRoute, ModelSchedule
 from transcription.schedules import Conflict, Window, find_conflicts, window_complaints, zone_named
 from transcription.serving.choices import window_of
@@ -89,7 +90,7 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         if language is None or model is None:
             return cleaned
         if sentence := why_unfit(language, model):
-            self.add_error("model" if "model" in self.fields else "language", sentence)
+            self.add_error("model" if "model" in self.fields else "language", localised(sentence))
         is_new = {"fallback", "model", "language"} & set(self.changed_data)  # a swap may have made the lighter model the only one
         if fallback is not None and is_new and (sentence := self.why_no_fallback(language, model, fallback)):
             self.add_error("fallback", sentence)
@@ -105,7 +106,7 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
     def why_no_fallback(self, language: str, model: ASRModel, fallback: ASRModel) -> str:
         if fallback == model:
             return gettext("This is the route's own model: choose a lighter one, or none.")
-        return why_unfit(language, fallback)
+        return localised(why_unfit(language, fallback))
 
 
 class NewRouteForm(RouteForm):
@@ -151,9 +152,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
         cleaned = super().clean() or self.cleaned_data
         route, model = cleaned.get("route"), cleaned.get("model")
         if route is not None and model is not None and (sentence := why_unfit(route.language, model)):
-            self.add_error("model", sentence)
+            self.add_error("model", localised(sentence))
         for sentence in self.complaints():
-            self.add_error(None, sentence)
+            self.add_error(None, localised(sentence))
         if not self.errors and cleaned.get("is_enabled"):
             for conflict in self.conflicts():
                 self.add_error(None, conflict_sentence(conflict, self.window()))
@@ -230,5 +231,5 @@ class ChangeModelForm(forms.Form):
     def clean_model(self) -> ASRModel:
         model: ASRModel = self.cleaned_data["model"]
         if sentence := why_unfit(self.route.language, model):
-            raise ValidationError(sentence)
+            raise ValidationError(localised(sentence))
         return model

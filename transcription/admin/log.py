@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription.admin.records import Record
+from transcription.admin.sentences import localised
 
 ACTIONS: Final = {ADDITION: ("added", _("added")), CHANGE: ("changed", _("changed")), DELETION: ("deleted", _("deleted"))}
 
@@ -64,7 +65,7 @@ class LogEntryAdmin(Record, ModelAdmin):
 
     @admin.display(description=_("detail"))
     def detail(self, entry: LogEntry) -> str:
-        return entry.get_change_message()
+        return localised(entry.get_change_message())
 
 
 def visible_types(user: User) -> list[ContentType]:

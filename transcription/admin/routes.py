@@ -23,6 +23,7 @@ from unfold.decorators import display
 from transcription.admin.dashboard import condition, fallback_failure, next_sentence, serving
 from transcription.admin.forms import ChangeModelForm, NewRouteForm, RouteForm
 from transcription.admin.schedule_views import route_week
+from transcription.admin.sentences import ASKED, FOLLOWS_SCHEDULE, MADE_READY, PUT_INTO_SERVICE, WENT_BACK, localised
 from transcription.admin.swaps import view_of
 from transcription.models import ModelRoute, ModelSwap
 from transcription.swaps import SwapRefused, request_fallback, request_rollback, request_swap, scheduling
@@ -125,9 +126,9 @@ class ModelRouteAdmin(ModelAdmin):
             else:
                 swap = scheduling.override_now(route, given["model"], given["until"], by=by, reason=given["note"])
         except SwapRefused as err:
-            messages.error(request, str(err))
+            messages.error(request, localised(str(err)))
             return to_route(route)
-        self.log_change(request, route, gettext("Asked for %(model)s.") % {"model": given["model"]})
+        self.log_change(request, route, ASKED % {"model": given["model"]})
         return to_route(route) if swap is None else to_swap(swap)
 
     def roll_back(self, request: HttpRequest, route_id: int) -> HttpResponse:
@@ -139,9 +140,9 @@ class ModelRouteAdmin(ModelAdmin):
         try:
             swap = request_rollback(route, by=request.user)
         except SwapRefused as err:
-            messages.error(request, str(err))
+            messages.error(request, localised(str(err)))
             return to_route(route)
-        self.log_change(request, route, gettext("Went back to %(model)s.") % {"model": swap.to_name})
+        self.log_change(request, route, WENT_BACK % {"model": swap.to_name})
         return to_swap(swap)
 
     def follow_schedule(self, request: HttpRequest, route_id: int) -> HttpResponse:
@@ -150,7 +151,7 @@ class ModelRouteAdmin(ModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         swap = scheduling.end_override(route)
-        self.log_change(request, route, gettext("Let the schedule decide again."))
+        self.log_change(request, route, FOLLOWS_SCHEDULE)
         messages.success(request, gettext("The schedule decides again."))
         return to_route(route) if swap is None else to_swap(swap)
 
@@ -177,9 +178,9 @@ class ModelRouteAdmin(ModelAdmin):
         """Whether it was asked for."""
         assert isinstance(request.user, User)
         try:
-            request_swap(route, route.model, ModelSwap.Reason.MANUAL, request.user, gettext("Put into service."))
+            request_swap(route, route.model, ModelSwap.Reason.MANUAL, request.user, PUT_INTO_SERVICE)
         except SwapRefused as err:
-            messages.error(request, str(err))
+            messages.error(request, localised(str(err)))
             return False
         messages.info(request, gettext("%(route)s goes into service when its model is loaded.") % {"route": route})
         return True
@@ -188,9 +189,9 @@ class ModelRouteAdmin(ModelAdmin):
         """It has to be in memory, and to have heard the reference clip, before there is too much to do."""
         assert isinstance(request.user, User)
         try:
-            swap = request_fallback(route, request.user, gettext("Lighter model, made ready."))
+            swap = request_fallback(route, request.user, MADE_READY)
         except SwapRefused as err:
-            messages.error(request, str(err))
+            messages.error(request, localised(str(err)))
             return
         if swap is not None:
             given = {"model": swap.to_name, "route": route}

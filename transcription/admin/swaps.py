@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription.admin.records import Record
+from transcription.admin.sentences import localised
 from transcription.models import ModelSwap
 from transcription.templatetags.transcription_format import clock
 
@@ -86,7 +87,7 @@ def view_of(swap: ModelSwap) -> SwapView:
         state=str(swap.get_state_display()),
         tone=STATE_TONES[swap.state],
         is_over=swap.is_over,
-        error=swap.error,
+        error=localised(swap.error),
         lasted=clock(lasted_ms(swap)),
         stages=stages_of(swap),
         steps=[step_view(step) for step in swap.progress],
@@ -126,7 +127,7 @@ def step_view(step: dict[str, Any]) -> StepView:
         time=time_format(at, "H:i:s"),
         worker=step["worker"],
         stage=str(STAGE_NAMES.get(step["stage"], step["stage"])),
-        detail=step["detail"],
+        detail=localised(step["detail"]),
     )
 
 
@@ -140,7 +141,7 @@ class ModelSwapAdmin(Record, ModelAdmin):
     search_fields = ["route_name", "from_name", "to_name", "by__username", "note", "error"]
     search_help_text = _("Route, model, person, note or error")
     change_form_outer_before_template = "admin/transcription/modelswap/progress.html"
-    fieldsets = [(None, {"fields": ["route_name", "change", "reason", "by", "note", "when"]})]
+    fieldsets = [(None, {"fields": ["route_name", "change", "reason", "by", "noted", "when"]})]
 
     class Media:
         js: ClassVar = [Script("transcription/js/page-admin-swaps.js", type="module")]
@@ -176,6 +177,10 @@ class ModelSwapAdmin(Record, ModelAdmin):
     @admin.display(description=_("model"))
     def change(self, swap: ModelSwap) -> str:
         return f"{swap.from_name} → {swap.to_name}" if swap.from_name else swap.to_name
+
+    @admin.display(description=_("note"))
+    def noted(self, swap: ModelSwap) -> str:
+        return localised(swap.note)
 
     @display(description=_("why"), ordering="reason", label=REASON_TONES)
     def why(self, swap: ModelSwap) -> tuple[str, str]:
