@@ -1,26 +1,35 @@
-"""`python -m tests.lanes`: the whole suite in two lanes at once, since most tests wait for something most of the time.
+"""`python -m tests.lanes`: the whole suite in three lanes at once, since most tests wait for something most of the time.
 
-One lane has the tests of the whole server; what the other one has is told when both are done. The exit status is not 0 when
-either failed.
+What acceptance tests say is seen as it comes; what the other lanes say, when all are done. The exit status is not 0 when any of
+them failed.
 """
 
 import subprocess
 import sys
 import tempfile
-from typing import Final
+from contextlib import ExitStack
+from typing import IO, Final
 
-WHOLE_SERVER: Final = ("tests/acceptance", "tests/browser")
-QUICK_OPTIONS: Final = tuple(f"--ignore={folder}" for folder in WHOLE_SERVER)
+ACCEPTANCE: Final = "tests/acceptance"
+BROWSER: Final = "tests/browser"
+LANES: Final = ((ACCEPTANCE,), (BROWSER,), (f"--ignore={ACCEPTANCE}", f"--ignore={BROWSER}"))
 
 
 def main(options: list[str]) -> int:
     command = [sys.executable, "-m", "pytest", *options]
-    with tempfile.TemporaryFile("w+") as told:
-        with subprocess.Popen([*command, *QUICK_OPTIONS], stdout=told, stderr=subprocess.STDOUT) as others:
-            status = subprocess.run([*command, *WHOLE_SERVER], check=False).returncode
-        told.seek(0)
-        sys.stdout.writelines(told)
-    return status or others.returncode
+    with ExitStack() as open_files:
+        quiet = [(lane, open_files.enter_context(tempfile.TemporaryFile("w+"))) for lane in LANES[1:]]
+        others = [(subprocess.Popen([*command, *lane], stdout=told, stderr=subprocess.STDOUT), told) for lane, told in quiet]
+        status = subprocess.run([*command, *LANES[0]], check=False).returncode
+        return max(abs(status), *(_tell(process, told) for process, told in others))
+
+
+def _tell(process: subprocess.Popen[bytes], told: IO[str]) -> int:
+    """Wait for it, repeat what it said, and return 0 if all is well."""
+    status = process.wait()
+    told.seek(0)
+    sys.stdout.writelines(told)
+    return abs(status)
 
 
 if __name__ == "__main__":
