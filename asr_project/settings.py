@@ -159,7 +159,14 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # what could not be acknowledged is delivered again
 CELERY_TIMEZONE = "UTC"
+HARK_CANARY_EVERY_S = env.read_int("HARK_CANARY_EVERY_S", 3600, minimum=0, maximum=604_800)
 CELERY_BEAT_SCHEDULE = {
+    "play the canary": {
+        "task": "transcription.tasks.play_canary",
+        "schedule": float(HARK_CANARY_EVERY_S or 3600),
+        "options": {"expire_seconds": HARK_CANARY_EVERY_S or 3600},
+        "enabled": HARK_CANARY_EVERY_S > 0,
+    },
     "close abandoned sessions": {
         "task": "transcription.tasks.close_abandoned_sessions",
         "schedule": 60.0,
@@ -279,7 +286,6 @@ HARK_IDLE_TIMEOUT_S = env.read_int("HARK_IDLE_TIMEOUT_S", 7200, minimum=5, maxim
 HARK_RESUME_S = env.read_int("HARK_RESUME_S", 120, minimum=0, maximum=240)
 HARK_TRUSTED_PROXIES = env.read_networks("HARK_TRUSTED_PROXIES", [])
 HARK_MAX_SOCKETS_PER_USER = env.read_int("HARK_MAX_SOCKETS_PER_USER", 50, minimum=0, maximum=1_000_000)
-HARK_CANARY_EVERY_S = env.read_int("HARK_CANARY_EVERY_S", 3600, minimum=0, maximum=604_800)
 HARK_CANARY_URL = env.read_str("HARK_CANARY_URL", "ws://127.0.0.1:8000/stream")
 HARK_RETENTION_DAYS = env.read_int("HARK_RETENTION_DAYS", 0, minimum=0, maximum=36_500)
 HARK_AUDIO_TTL_DAYS = env.read_int("HARK_AUDIO_TTL_DAYS", 0, minimum=0, maximum=36_500)

@@ -4,8 +4,10 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 
 from transcription import alerts, resumption, services, swaps
+from transcription.accuracy import rounds
 from transcription.privacy import erasure, retention
 from transcription.swaps import scheduling
 
@@ -43,6 +45,14 @@ def pursue_erasures() -> None:
     """Forget what people wanted forgotten."""
     erasure.pursue()
 
+@shared_task
+def play_canary() -> None:
+    """Play the reference clips to the server; it takes as long as they were spoken."""
+    if settings.HARK_CANARY_EVERY_S:
+        rounds.play_round()
+
+
+@shared_task
 
 def run_swap(swap_id: int) -> None:
     """Carry one swap out; it may take minutes."""

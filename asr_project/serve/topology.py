@@ -118,6 +118,8 @@ def hark_settings(
         chosen["SECRET_KEY_FILE"] = str(secret_key_path)
     if not config.has_allowed_hosts:
         chosen["ALLOWED_HOSTS"] = ",".join(allowed_hosts(config.host))
+    if "HARK_CANARY_URL" not in config.inherited:
+        chosen["HARK_CANARY_URL"] = f"ws://{url_host(config.host)}:{config.port}/stream"
     if "HARK_ANONYMOUS" not in config.inherited:
         chosen["HARK_ANONYMOUS"] = "loopback"
     return chosen | {name: config.inherited[name] for name in INFERENCE_SETTINGS if name in config.inherited}

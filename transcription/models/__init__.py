@@ -2,7 +2,7 @@
 what was measured is in `observing`, whom it worries in `alerting`, how right the text is in `accuracy`,
 what is kept or forgotten of people in `privacy`."""
 
-from transcription.models.accuracy import MAX_CORRECTION_CHARS, CanaryRun, Correction
+from transcription.models.accuracy import CANARY_USER, MAX_CORRECTION_CHARS, CanaryRun, Correction
 from transcription.models.alerting import (
     AlertChannel,
     AlertDelivery,
@@ -35,6 +35,7 @@ from transcription.models.transcripts import (
 )
 
 __all__ = [
+    "CANARY_USER",
     "GENERAL",
     "MAX_CORRECTION_CHARS",
     "MAX_RETENTION_DAYS",

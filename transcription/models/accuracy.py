@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from transcription.models.transcripts import Segment
 
+CANARY_USER: Final = "hark-canary"
+"""Whose the sessions are in which reference clips are played. They count for nobody's statistics and are soon deleted."""
 MAX_CORRECTION_CHARS: Final = 2_000
 """A segment lasts half a minute at most; nobody says a quarter of that."""
 

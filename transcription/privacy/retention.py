@@ -13,13 +13,15 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from transcription.models import ApiKey, Session, SessionQuerySet, StoredAudio, StreamTicket
+from transcription.models import CANARY_USER, ApiKey, Session, SessionQuerySet, StoredAudio, StreamTicket
 from transcription.privacy import files
 
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 200
 """Sessions in one transaction: no lock is held for long, and what was done stays done."""
+CANARY_DAYS: Final = 1
+"""What a round of the canary has left behind that was broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def sweep(now: datetime | None = None) -> Swept:
 
 def terms() -> Iterator[tuple[int, Q]]:
     """After how many days which sessions are deleted. What a key says takes the place of what the server says."""
+    yield CANARY_DAYS, Q(owner__username=CANARY_USER)
     by_keys = ApiKey.objects.exclude(retention_days=None).order_by().values_list("retention_days", flat=True).distinct()
     for days in by_keys:
         if days:

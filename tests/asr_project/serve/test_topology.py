@@ -48,6 +48,11 @@ def test_the_web_side_is_told_all_of_them() -> None:
     assert settings_of(config())["HARK_INFERENCE_ADDRESS"] == "unix:/srv/hark/inference-0.sock,unix:/srv/hark/inference-1.sock"
 
 
+def test_the_canary_is_told_where_the_web_process_is() -> None:
+    assert settings_of(config(host="0.0.0.0", port=9000))["HARK_CANARY_URL"] == "ws://127.0.0.1:9000/stream"
+    assert "HARK_CANARY_URL" not in settings_of(config(inherited={"HARK_CANARY_URL": "wss://hark.example.org/stream"}))
+
+
 def test_an_inference_process_is_told_its_own_address_and_to_use_one_thread() -> None:
     second = topology.inference_processes(config(), SMALL)[1]
 

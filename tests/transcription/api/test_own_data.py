@@ -53,7 +53,7 @@ async def body_of(user: User, address: str) -> tuple[Any, bytes]:
     """As a server with sockets answers: what is streamed comes piece by piece."""
     client = AsyncClient()
     await client.aforce_login(user)
-    response = await client.get(address)
+    response: Any = await client.get(address)
     if response.streaming:
         return response, b"".join([piece async for piece in response])
     return response, response.content

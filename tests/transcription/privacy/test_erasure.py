@@ -18,7 +18,6 @@ from tests.transcription.privacy.stored import store_audio
 from transcription import services
 from transcription.listeners import Listener
 from transcription.models import Erasure, Session
-from transcription.privacy import erasure
 from transcription.privacy.erasure import PATIENCE, carry_out, pursue, request_erasure
 from transcription.streaming.live import LiveStream, live_streams
 from transcription.streaming.recorder import close_recorder
@@ -112,7 +111,7 @@ def test_a_session_whose_beginning_is_stored_late_is_not_stored_any_more() -> No
 
 def test_a_wish_is_written_down_even_while_valkey_is_away(django_capture_on_commit_callbacks: Any) -> None:
     with (
-        patch.object(erasure.current_app, "send_task", side_effect=OperationalError),
+        patch("transcription.privacy.erasure.current_app.send_task", side_effect=OperationalError),
         django_capture_on_commit_callbacks(execute=True),
     ):
         request_erasure(None)
