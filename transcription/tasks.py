@@ -34,7 +34,6 @@ def drop_resume_points() -> None:
 
 
 @shared_task
-@shared_task
 def sweep() -> None:
     """Delete what has been kept for as long as it may be."""
     retention.sweep()
@@ -63,6 +62,25 @@ def run_swap(swap_id: int) -> None:
 def tend_models() -> None:
     """Finish swaps that were left behind, and give inference processes the models that routes need."""
     swaps.tend(swaps.InferenceFleet())
+
+
+@shared_task
+def evaluate_alerts() -> None:
+    """Look at all alert rules, and see that what people must know is on its way to them."""
+    alerts.evaluate()
+    alerts.hand_over_due()
+
+
+@shared_task
+def deliver_notices(channel_id: int) -> None:
+    """Send what waits for one channel."""
+    alerts.deliver_notices(channel_id)
+
+
+@shared_task
+def forget_alerts() -> None:
+    """Delete alerts that were over long ago."""
+    alerts.forget_old(timedelta(days=settings.HARK_METRICS_KEEP_1H_DAYS))
 
 
 @shared_task
