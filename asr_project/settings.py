@@ -301,6 +301,7 @@ HARK_MAX_SESSION_S = env.read_int("HARK_MAX_SESSION_S", 86_400, minimum=0, maxim
 HARK_NODE = env.read_str("HARK_NODE", socket.gethostname())
 HARK_METRICS_ALLOWED = env.read_networks("HARK_METRICS_ALLOWED", [])
 HARK_METRICS_TOKEN = env.read_str("HARK_METRICS_TOKEN", "")
+HARK_METRICS_HOST = env.read_str("HARK_METRICS_HOST", "127.0.0.1")
 HARK_METRICS_PORT = env.read_int("HARK_METRICS_PORT", 0, minimum=0, maximum=65_535)
 HARK_METRICS_KEEP_10S_HOURS = env.read_int("HARK_METRICS_KEEP_10S_HOURS", 6, minimum=1, maximum=168)
 HARK_METRICS_KEEP_1MIN_DAYS = env.read_int("HARK_METRICS_KEEP_1MIN_DAYS", 14, minimum=1, maximum=3660)

@@ -60,6 +60,11 @@ class Pace:
             measured = num_samples / took_s
             self._samples_per_s = measured if self._samples_per_s is None else _blend(self._samples_per_s, measured)
 
+    @property
+    def samples_per_s(self) -> float | None:
+        """Audio recognised in a second of computing; None: nothing was learned."""
+        return self._samples_per_s
+
     def samples_in(self, time_s: float) -> float:
         """How much audio a batch of `time_s` may hold; no bound while nothing was learned."""
         return math.inf if self._samples_per_s is None else self._samples_per_s * time_s

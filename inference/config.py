@@ -23,7 +23,7 @@ class InferenceConfig:
     fits a stream serves it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine
     step. tuning_path: what `manage.py models bench --save` found out. max_delay_ms: how long texts may take on average before new
     streams are refused; 0: no limit. device: `auto`, `cpu`, `cuda` or `cuda:N`. node: this machine in log lines; empty: as it
-    calls itself.
+    calls itself. metrics_port: of its own /metrics; 0: none.
     """
 
     address: str
@@ -37,12 +37,14 @@ class InferenceConfig:
     device: str = "auto"
     log_format: LogFormat = "text"
     node: str = ""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, listens: bool = True) -> "InferenceConfig":
         """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_MAX_DELAY_MS,
         HARK_LOG_LEVEL, HARK_LOG_FORMAT, HARK_NODE, HARK_TUNING_FILE, HARK_VAR_DIR,
-        HARK_DEVICE.
+        HARK_DEVICE, HARK_METRICS_HOST, HARK_METRICS_PORT.
 
         listens: False for a process that measures or examines models and may have the web side's environment, with the addresses
         of all inference processes: HARK_INFERENCE_ADDRESS is not looked at, and `address` is empty.
@@ -63,6 +65,8 @@ class InferenceConfig:
             device=_device(values.get("HARK_DEVICE", "auto")),
             log_format=_log_format(values.get("HARK_LOG_FORMAT", "text")),
             node=values.get("HARK_NODE", ""),
+            metrics_host=values.get("HARK_METRICS_HOST", "127.0.0.1"),
+            metrics_port=_port("HARK_METRICS_PORT", values.get("HARK_METRICS_PORT", "0")),
         )
 
 
@@ -138,6 +142,12 @@ def _device(text: str) -> str:
 def _count(name: str, text: str, least: int = 1) -> int:
     if not text.isdecimal() or int(text) < least:
         raise ConfigError(f"{name} is {text!r}; expected a whole number {'above 0' if least else 'or 0'}.")
+    return int(text)
+
+
+def _port(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise ConfigError(f"{name} is {text!r}; expected the number of a port, or 0 for none.")
     return int(text)
 
 

@@ -39,6 +39,7 @@ from inference.messages import (
     Timings,
     failure,
 )
+from inference.meters import InferenceMeters
 from inference.stream import Heard, Stream
 from inference.vad import SpeechDetector
 
@@ -80,6 +81,7 @@ class RecognitionLoop:
     deliver: called with a link's number and the events of one pass over it, in order.
     clock: monotonic seconds.
     on_room: called, on the loop's thread, when what had waited beyond the bound was taken.
+    meters: where steps are counted.
     on_unused: the same, with the name of a model that is to be unloaded when no stream needs it any more.
 
     `is_overloaded`: no new stream is let in; whoever measures that sets it, from any thread. `has_freed`: a stream may have let
@@ -97,6 +99,7 @@ class RecognitionLoop:
         clock: Callable[[], float] = time.monotonic,
         on_room: Callable[[], None] = lambda: None,
         on_unused: Callable[[str], None] = lambda _model: None,
+        meters: InferenceMeters | None = None,
     ) -> None:
         self.lineup = Lineup(engines.values())
         self.engines = self.lineup.engines
@@ -105,6 +108,7 @@ class RecognitionLoop:
         self.max_streams = max_streams
         self.max_batch = max_batch
         self.pulse = Pulse(clock)
+        self.meters = meters or InferenceMeters()
         self.clients: dict[tuple[int, int], Client] = {}
         self._active: dict[tuple[int, int], Client] = {}  # what a pass looks at; of thousands of streams few have anything to do
         self._on_room = on_room
@@ -333,6 +337,7 @@ class RecognitionLoop:
         by_key = {next(self._keys): client for client in self._active.values()}
         wishes = [wish for key, client in by_key.items() if (wish := self._wish(key, client, now_s)) is not None]
         chosen = choose(wishes, self.max_batch, self._max_samples)
+        self.meters.num_waiting = len(wishes) - len(chosen)
         if chosen:
             self._run([by_key[wish.key] for wish in chosen], chosen, now_s)
 
@@ -356,6 +361,7 @@ class RecognitionLoop:
         results = self._recognise(engine, windows)
         infer_s = self._clock() - started_s
         self.lineup.paces[wishes[0].model].learn(sum(len(window.audio) for window in windows), infer_s)
+        self.meters.stepped(wishes[0].model, [now_s - wish.since_s for wish in wishes], infer_s)
         for client, wish, result in zip(clients, wishes, results, strict=True):
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)

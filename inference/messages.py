@@ -180,6 +180,13 @@ class UnloadModel(Request, frozen=True, tag="unload_model", kw_only=True):
     successor: str = ""
 
 
+class ReadMetrics(Request, frozen=True, tag="read_metrics", kw_only=True):
+    """Tell what was measured from `since_s` (seconds since 1970) on; MetricsSnapshot follows, to this link alone."""
+
+    stream: int = NO_STREAM
+    since_s: float = 0.0
+
+
 class ModelInfo(Struct, frozen=True, kw_only=True):
     """A model that is loaded and warm. `languages` empty: any. `precision`: what it computes with, if that is a question.
 
@@ -237,6 +244,35 @@ class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
     stalled_ms: int = 0
     is_full: bool = False
     is_overloaded: bool = False
+
+
+class Measured(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened to one metric in an interval.
+
+    Counter: `total` is its increase. Histogram: `count` values that sum up to `total`, by `buckets`. Gauge: it was looked at
+    `count` times, `total` is the sum of what was seen, `low` and `high` the least and the most.
+    """
+
+    metric: str
+    labels: dict[str, str] = {}
+    total: float = 0.0
+    count: int = 0
+    low: float | None = None
+    high: float | None = None
+    buckets: tuple[int, ...] = ()
+
+
+class Interval(Struct, frozen=True, kw_only=True):
+    """Ten seconds from `at_s` (since 1970) on."""
+
+    at_s: int
+    measured: tuple[Measured, ...]
+
+
+class MetricsSnapshot(Event, frozen=True, tag="metrics", kw_only=True):
+    """Oldest first. The newest interval may not be over: when it is asked for again it says more."""
+
+    intervals: tuple[Interval, ...]
 
 
 Stage = Literal["checking", "loading", "warming", "canary", "draining", "unloading"]
@@ -395,7 +431,7 @@ class StreamDone(StreamEvent, frozen=True, tag="done", kw_only=True):
 
 AnyStreamRequest = OpenStream | AudioChunk | AudioGap | QuietPassed | ConfigureStream | FinalizeStream | EndStream | CancelStream
 AnyModelRequest = LoadModel | UnloadModel
-AnyRequest = AnyStreamRequest | AnyModelRequest
+AnyRequest = AnyStreamRequest | AnyModelRequest | ReadMetrics
 AnyStreamEvent = (
     StreamOpened
     | StreamFailed
@@ -408,7 +444,7 @@ AnyStreamEvent = (
     | StreamDone
 )
 AnyModelEvent = ModelProgress | ModelLoaded | ModelFailed | ModelUnloaded
-AnyEvent = WorkerStatus | WorkerLoad | AnyModelEvent | AnyStreamEvent
+AnyEvent = WorkerStatus | WorkerLoad | MetricsSnapshot | AnyModelEvent | AnyStreamEvent
 
 request_decoder = msgspec.msgpack.Decoder(list[AnyRequest])
 event_decoder = msgspec.msgpack.Decoder(list[AnyEvent])

@@ -1,7 +1,8 @@
 """What an inference process measures, each metric listed once; and what a metric is, here as in the web side's list.
 
 Names follow Prometheus: `hark_`, base units (`_seconds`, `_bytes`, `_ratio`), `_total` for counters. No label holds text, a
-credential, an address or the number of a session, and each has few values. What is counted, and when, is in `meters`.
+credential, an address or the number of a session, and each has few values. They are counted in
+`meters`.
 """
 
 from typing import Final, Literal, NamedTuple

@@ -37,12 +37,14 @@ from inference.messages import (
     LoadModel,
     ModelFailed,
     ModelInfo,
+    ReadMetrics,
     UnloadModel,
     WorkerLoad,
     WorkerStatus,
     encoder,
     request_decoder,
 )
+from inference.observing import Observer
 from inference.vad import LevelVad, SileroVad, SpeechDetector
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class InferenceServer:
         self.status = WorkerStatus(node=f"{socket.gethostname()}:{os.getpid()}", is_ready=False, detail="Models are loading.")
         self.load = WorkerLoad()
         self.failure: Exception | None = None
+        self.observer = Observer(lambda: self.load)
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._link_ids = itertools.count()
         self._stopping = asyncio.Event()
@@ -86,6 +89,7 @@ class InferenceServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._events.add_signal_handler(number, self._stopping.set)
         server = await local.listen(self.config.address, self._serve_link)
+        self.observer.export(self.config.metrics_host, self.config.metrics_port)
         thread = threading.Thread(target=self._recognise, name="recognition")
         thread.start()
         reporting = self._events.create_task(self._report(), name="load-report")
@@ -99,6 +103,7 @@ class InferenceServer:
 
     async def _shut_down(self, server: asyncio.Server, thread: threading.Thread) -> None:
         server.close()
+        self.observer.close()
         if self._keeper is not None:
             self._keeper.close()
         if self._recognition is not None:
@@ -129,6 +134,8 @@ class InferenceServer:
         for request in requests:
             if isinstance(request, LoadModel | UnloadModel):
                 self._take_for_model(link_id, request)
+            elif isinstance(request, ReadMetrics):
+                self._write(link_id, [self.observer.snapshot(request)])
             else:
                 for_streams.append(request)
         if self._recognition is not None:
@@ -165,6 +172,7 @@ class InferenceServer:
     async def _report(self) -> None:
         while True:
             self._check_pulse()
+            self.observer.look()
             self._announce(self.load)
             await asyncio.sleep(REPORT_EVERY_S)
 
@@ -198,6 +206,7 @@ class InferenceServer:
                 max_batch=self.config.max_batch,
                 on_room=lambda: self._on_events(self._has_room.set),
                 on_unused=lambda model: self._on_events(self._on_unused, model),
+                meters=self.observer.meters,
             )
             self._on_events(self._become_ready, loop)
             loop.run()
@@ -225,6 +234,7 @@ class InferenceServer:
 
     def _become_ready(self, loop: RecognitionLoop) -> None:
         self._recognition = loop
+        self.observer.watch(loop, device_of(self.engines[0], self.config))
         self._meter = LoadMeter(loop.pulse, self.config.max_streams, self.config.max_delay_ms)
         if self._stopping.is_set():
             loop.stop()

@@ -21,7 +21,7 @@ from inference.messages import (
     AnyStreamEvent,
     AnyStreamRequest,
     AudioChunk,
-    ModelEvent,
+    StreamEvent,
     StreamOpened,
     WorkerLoad,
     WorkerStatus,
@@ -215,7 +215,7 @@ class WorkerLink:
             elif isinstance(event, WorkerLoad):
                 self.load = event
                 self._num_opened = self._num_ended = 0
-            elif not isinstance(event, ModelEvent):
+            elif isinstance(event, StreamEvent):
                 by_stream.setdefault(event.stream, []).append(event)
         if len(by_stream) < len(events):
             self.was_tried = True

@@ -162,7 +162,7 @@ def _counted(
     for key, steps in rows.items():
         values[key] = dict.fromkeys(seen_s, 0.0)
         for slot, given in steps.items():
-            counts = (row.total if metric.kind == "counter" else row.count for row in given)
+            counts = (row.total if metric.kind == "counter" else row.num for row in given)
             values[key][slot] = float(sum(counts)) / (seen_s.get(slot, slots.step_s) if how == "rate" else 1)
     return values
 
@@ -176,7 +176,7 @@ def _quantile(share: float) -> Callable[[Metric, Sequence[Row]], float | None]:
 
 
 def _mean(_metric: Metric, rows: Sequence[Row]) -> float | None:
-    num = sum(row.count for row in rows)
+    num = sum(row.num for row in rows)
     return sum(row.total for row in rows) / num if num else None
 
 
@@ -189,7 +189,7 @@ def _most(_metric: Metric, rows: Sequence[Row]) -> float | None:
 
 
 def _sum_of_means(_metric: Metric, rows: Sequence[Row]) -> float | None:
-    return sum(row.total / row.count for row in rows if row.count)
+    return sum(row.total / row.num for row in rows if row.num)
 
 
 def _sum_of_newest(_metric: Metric, rows: Sequence[Row]) -> float | None:

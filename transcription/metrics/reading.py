@@ -1,6 +1,6 @@
 """Reads samples from the database: for each series and step of time one row, made of its samples there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
@@ -35,12 +35,12 @@ SELECT floor((extract(epoch FROM at) - %(since_s)s) / %(step_s)s)::bigint AS slo
 
 
 class Row(NamedTuple):
-    """What happened to one series in one step; `newest`: the mean of its last sample. See `MetricSample`."""
+    """What happened to one series in one step; `num` is its count, `newest` the mean of its last sample. See `MetricSample`."""
 
     series_id: int
     slot: int
     total: float
-    count: int
+    num: int
     low: float | None
     high: float | None
     newest: float
@@ -71,7 +71,7 @@ def seconds_seen(metric: Metric, slots: Slots) -> dict[int, int]:
     return {slot: min(num * slots.resolution_s, slots.step_s) for slot, num in counted}
 
 
-def _asked(query: str, series: Iterable[int], slots: Slots) -> Sequence[tuple[Any, ...]]:
+def _asked(query: str, series: Iterable[int], slots: Slots) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, {**slots._asdict(), "series": list(series)})
-        return cursor.fetchall()
+        return list(cursor.fetchall())

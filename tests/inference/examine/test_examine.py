@@ -22,8 +22,7 @@ def examined(model: str, precision: str = "fp32") -> Examined:
     done = subprocess.run(
         [sys.executable, "-m", "inference.examine", model, "--precision", precision],
         cwd=PROJECT_DIR,
-        env=os.environ
-        | {"HARK_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "HARK_INFERENCE_ADDRESS": "unix:a,unix:b"},
+        env=os.environ | {"HARK_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "HARK_INFERENCE_ADDRESS": "unix:a,unix:b"},
         capture_output=True,
         timeout=110,
         check=True,
