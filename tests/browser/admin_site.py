@@ -29,7 +29,7 @@ def model(name, source, **facts):
     return ASRModel.objects.create(name=name, engine="fake", source=source, multilingual=True, **facts)
 day = model("fake", "fake", precision="fp32", memory_bytes=160_000_000, rtf=0.08, wer=0.094, licence="MIT", origin="scripted")
 night = model("night", "fake?load_delay_s=2.5", precision="int8", memory_bytes=90_000_000, rtf=0.05, wer=0.101, variant_of=day)
-model("nonsense", "fake?is_mute=1", precision="fp32", memory_bytes=160_000_000)
+model("nonsense", "fake?is_mute=1&load_delay_s=1.5", precision="fp32", memory_bytes=160_000_000)
 general = ModelRoute.objects.create(model=day)
 ModelRoute.objects.create(scenario="telephony", language="en", model=day, fallback=night)
 ModelSchedule.objects.create(

@@ -89,6 +89,26 @@ async def test_a_model_that_hears_nonsense_is_refused_with_its_reason(browser: B
     await picture(page, "first-page-with-failure")
 
 
+@pytest.mark.timeout(120)
+async def test_a_lighter_model_is_tried_when_it_is_chosen_and_its_failure_is_told_in_chinese(
+    browser: Browser,
+) -> None:
+    page = await signed_in(browser, WIDE_CHINESE)
+    await open_route(page, browser.base_url, "general/*")
+    option = page.locator("#id_fallback option").filter(has_text=re.compile(r"^nonsense\b"))
+    await page.select_option("#id_fallback", value=await option.get_attribute("value"))
+    await page.get_by_role("button", name="保存", exact=True).click()
+
+    await expect(page.get_by_text("正在加载并试听 nonsense")).to_be_visible()
+    await expect(page.locator("[data-swap-state]")).to_have_text("失败", timeout=SWAP_PATIENCE_MS)
+    await expect(page.locator("[data-swap-error]")).to_contain_text("inference-0: nonsense 把")
+    await picture(page, "lighter-model-failed")
+    await page.reload()
+    await expect(page.get_by_role("alert").filter(has_text="较轻的模型 nonsense 尚未就绪")).to_be_visible()
+    await page.select_option("#id_fallback", value="")
+    await page.get_by_role("button", name="保存", exact=True).click()
+
+
 async def test_a_conflict_is_shown_while_a_window_is_being_filled_in(browser: Browser) -> None:
     page = await signed_in(browser)
     await open_route(page, browser.base_url, "general/*")

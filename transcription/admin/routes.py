@@ -205,10 +205,10 @@ class ModelRouteAdmin(ModelAdmin):
         return to_route(obj)
 
     def response_change(self, request: HttpRequest, obj: ModelRoute) -> HttpResponse:
-        """To the page of the route, where it has something to be watched."""
+        """To the page of the route, where what was asked for can be watched."""
         response: HttpResponse = super().response_change(request, obj)
         is_left = isinstance(response, HttpResponseRedirect) and "_addanother" not in request.POST
-        return to_route(obj) if is_left and ModelSwap.objects.open().filter(route=obj).exists() else response
+        return to_route(obj) if is_left else response
 
     # --- Columns
 
