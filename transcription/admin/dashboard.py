@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.forms import Media, Script
 from django.http import HttpRequest
 from django.urls import reverse
@@ -90,11 +90,13 @@ def condition(route: ModelRoute) -> tuple[str, str]:
 
 
 def fallback_failure(route: ModelRoute) -> SwapView | None:
-    """The last try to load the lighter model of a route, if that failed: there would be none when it is needed."""
+    """The last try to load the lighter model of a route, if that failed and no swap has loaded it since: there would be none when
+    it is needed.
+    """
     if route.fallback is None:
         return None
-    tries = ModelSwap.objects.filter(to_model=route.fallback, state__in=ModelSwap.OVER).exclude(error=SUPERSEDED)
-    last = tries.order_by("-pk").first()
+    tries = Q(route=route, reason=ModelSwap.Reason.RESTORE) | Q(state=ModelSwap.State.DONE)
+    last = ModelSwap.objects.filter(tries, to_model=route.fallback).order_by("-pk").first()
     return view_of(last) if last is not None and last.state == ModelSwap.State.FAILED else None
 
 

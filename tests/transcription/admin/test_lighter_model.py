@@ -97,6 +97,15 @@ def test_a_lighter_model_that_could_not_be_loaded_is_told_of_until_it_can(
     assert "is not ready" not in site.get(f"{BASE}/{route.pk}/change/").content.decode()
 
 
+def test_a_swap_that_failed_for_another_reason_says_nothing_of_the_lighter_model(
+    site: Client, route: ModelRoute, light: ASRModel
+) -> None:
+    ModelRoute.objects.update(fallback=light)
+    ModelSwap.objects.create(route=route, to_model=light, to_name="light", state=State.FAILED, error="No clip in German.")
+
+    assert "is not ready" not in site.get(f"{BASE}/{route.pk}/change/").content.decode()
+
+
 def test_without_a_fault_nothing_is_said_to_be_not_ready(site: Client, route: ModelRoute, light: ASRModel) -> None:
     page = save(site, route, fallback=light.pk)
 
