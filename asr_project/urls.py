@@ -6,6 +6,7 @@ from django.urls import include, path
 from transcription import health
 
 urlpatterns = [
+    path("admin/console/", include("transcription.admin.console")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("transcription.api.urls")),
     path("healthz", health.healthz, name="healthz"),

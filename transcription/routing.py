@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import path, re_path
 
 from transcription.access.refusals import Refusal, refuse
+from transcription.console.consumer import ConsoleSocket
 from transcription.consumers import StreamConsumer
 
 
@@ -16,5 +17,6 @@ async def unknown_address(scope: dict[str, Any], receive: Any, send: Any) -> Non
 
 websocket_urlpatterns = [
     path("stream", StreamConsumer.asgi),  # type: ignore[arg-type]  # URLRouter takes ASGI applications
+    path("console", ConsoleSocket.asgi),  # type: ignore[arg-type]
     re_path("", unknown_address),  # type: ignore[arg-type]
 ]

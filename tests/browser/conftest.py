@@ -104,6 +104,8 @@ class Browser:
             self.script_errors.append(message.text)
 
     def watch_socket(self, socket: WebSocket) -> None:
+        if not socket.url.partition("?")[0].endswith("/stream"):
+            return
         socket.on("framesent", lambda payload: self.note_message("client", payload))
         socket.on("framereceived", lambda payload: self.note_message("server", payload))
 

@@ -51,7 +51,7 @@ def policy_for(request: HttpRequest) -> str:
     match = request.resolver_match
     if match is None:
         return PAGE_POLICY
-    if "admin" in match.app_names:
+    if not {"admin", "console"}.isdisjoint(match.app_names):
         return ADMIN_POLICY
     if "api" in match.app_names:
         return DOCS_POLICY if match.url_name == "docs" else API_POLICY

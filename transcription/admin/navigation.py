@@ -13,6 +13,12 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
     """As the theme wants it; a group without anything to see is left out."""
     every = [
         group(
+            _("Now"),
+            page(request, _("Overview"), "monitoring", "console:overview", "transcription.watch_live"),
+            page(request, _("Live sessions"), "graphic_eq", "console:sessions", "transcription.watch_live"),
+            page(request, _("Inference processes"), "memory", "console:workers", "transcription.watch_live"),
+        ),
+        group(
             _("Recognition"),
             link(request, _("Routes"), "alt_route", "transcription.view_modelroute"),
             link(request, _("Schedules"), "calendar_month", "transcription.view_modelschedule"),
@@ -46,6 +52,11 @@ def link(request: HttpRequest, title: Promise, icon: str, permission: str) -> di
         return None
     app_label, codename = permission.split(".")
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{app_label}_{codename.removeprefix('view_')}_changelist")}
+
+
+def page(request: HttpRequest, title: Promise, icon: str, url_name: str, permission: str) -> dict[str, Any] | None:
+    """To a page of our own; None where the reader may not see it."""
+    return {"title": title, "icon": icon, "link": reverse_lazy(url_name)} if request.user.has_perm(permission) else None
 
 
 def stylesheet(_request: HttpRequest) -> str:

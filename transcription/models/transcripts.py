@@ -204,6 +204,10 @@ class Session(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        permissions = [
+            ("watch_live", "Can see the console: measurements and who speaks now"),
+            ("end_live", "Can end live sessions"),
+        ]
         ordering = ["-started_at", "-id"]
         indexes = [
             models.Index(fields=["owner", "-started_at"], name="session_owner_started"),

@@ -216,12 +216,13 @@ class LiveStream:
         self.forget()
 
     def drain(self) -> None:
-        """This process stops."""
+        """Put the session down, so that its client goes on elsewhere, or here as if elsewhere; what cannot go on comes to its end."""
         is_put_down = self.session.can_resume and self.session.phase is not Phase.OVER
         self.perform(self.session.on_drain())
         self._was_put_down = self._was_put_down or is_put_down
         if is_put_down:
             self.recorder.let_go(self.session_id)
+            self.forget()
 
     async def stored(self, patience_s: float = STORE_PATIENCE_S) -> bool:
         """Wait until what was said is stored."""
