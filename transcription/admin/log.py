@@ -27,7 +27,7 @@ ACTIONS: Final = {ADDITION: ("added", _("added")), CHANGE: ("changed", _("change
 class LogEntryAdmin(Record, ModelAdmin):
     list_display = ["when", "user", "deed", "content_type", "what", "detail"]
     list_display_links = None
-    list_filter = ["action_flag", "content_type", "action_time"]
+    list_filter = ["action_flag", ("content_type", admin.RelatedOnlyFieldListFilter), "action_time"]
     list_select_related = ["user", "content_type"]
     list_per_page = 50
     search_fields = ["user__username", "object_repr", "change_message"]
