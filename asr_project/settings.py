@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from asr_project import env
 from asr_project.discretion import DISCREET_LEVELS, coarser
+from asr_project.telemetry import EXPORTERS, PROTOCOLS, trace_exporter
 from inference.logs import LOG_FORMATS
 
 # --- Paths and mode ---------------------------------------------------------------------------------------------------
@@ -318,12 +319,21 @@ def is_worth_logging(record: logging.LogRecord) -> bool:
 
 LOG_LEVEL = env.read_choice("HARK_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
 LOG_FORMAT = env.read_choice("HARK_LOG_FORMAT", "text", LOG_FORMATS)
+HARK_OTEL = env.read_bool("HARK_OTEL", default=False)
+HARK_OTEL_EXPORTER = (
+    trace_exporter(
+        env.read_choice("OTEL_TRACES_EXPORTER", "otlp", EXPORTERS),
+        env.read_choice("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", list(PROTOCOLS)),
+    )
+    if HARK_OTEL
+    else None
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"()": "asr_project.discretion.DiscreetFormatter"},
-        "json": {"()": "asr_project.discretion.DiscreetJsonFormatter", "node": HARK_NODE},
+        "json": {"()": "asr_project.discretion.DiscreetJsonFormatter", "node": HARK_NODE, "has_traces": HARK_OTEL},
     },
     "filters": {"no_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_worth_logging}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["no_probes"]}},

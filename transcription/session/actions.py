@@ -94,10 +94,14 @@ class RecordStart:
 
 @dataclass(frozen=True, slots=True)
 class RecordFinal:
-    """Comes right before the `Send` of the same final: stored before it is announced, together with how far it settles."""
+    """Comes right before the `Send` of the same final: stored before it is announced, together with how far it settles.
+
+    timings: what inference has measured.
+    """
 
     final: FinalResult
     checkpoint: link.Checkpoint
+    timings: link.Timings
 
 
 @dataclass(frozen=True, slots=True)

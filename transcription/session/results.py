@@ -74,7 +74,7 @@ class Results:
         final = _final(event)
         if self.keeps:
             self._finals.append(final)
-        return [RecordFinal(final, event.checkpoint), Send(self.shown(final))]
+        return [RecordFinal(final, event.checkpoint, event.timings), Send(self.shown(final))]
 
     def lag(self, behind_ms: int) -> list[Action]:
         self.behind_ms = behind_ms

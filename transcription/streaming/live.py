@@ -51,6 +51,8 @@ from transcription.session.stream_session import Phase, Restored, StreamSession
 from transcription.streaming.decoding import DecodingQueue
 from transcription.streaming.outbox import Outbox
 from transcription.streaming.recorder import current_recorder, wait_stored
+from transcription.tracing.times import SegmentTimes
+from transcription.tracing.tracer import Following, current_tracer
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class LiveStream:
         self.epoch = epoch
         self.client = current_client()
         self.recorder = current_recorder()
+        self.tracer = current_tracer()
         book = current_routebook()
         token = secrets.token_urlsafe(32)
         self.session = StreamSession(
@@ -96,6 +99,7 @@ class LiveStream:
         self._was_flushed = False
         self._stored: asyncio.Future[None] | None = None
         self._last_stored: asyncio.Future[None] | None = None
+        self._following: Following | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._decoding: DecodingQueue | None = None
         live_streams()[self.session_id] = self
@@ -307,7 +311,12 @@ class LiveStream:
     def _tell_client(self, item: Send | Close) -> None:
         """A client that does not read loses partials first, and is cut off when finals pile up too."""
         stored, self._stored = self._stored, None
-        if self.outbox is None or self.outbox.put(item, stored):
+        following, self._following = self._following, None
+        if self.outbox is None:
+            if following is not None:
+                following.on_nobody_there()
+            return
+        if self.outbox.put(item, stored, None if following is None else following.on_sent):
             return
         logger.warning("session %s: the client does not read; closing", self.session_id, extra=about(self.session_id))
         outbox, self.outbox = self.outbox, None
@@ -347,9 +356,36 @@ class LiveStream:
     def _record(self, action: RecordAction) -> None:
         stored = self.recorder.put(self._entry(action))
         self._stored = self._last_stored = stored
+        if isinstance(action, RecordFinal) and self.tracer is not None:
+            self._following = self.tracer.follow(self._times_of(action), stored)
+        elif isinstance(action, RecordEnd):
+            self._log_end(action)
         if isinstance(action, RecordFinal | RecordCheckpoint) and self.session.is_reliable:
             checkpoint = action.checkpoint
             stored.add_done_callback(lambda _stored: self.session.on_stored(checkpoint))
+
+    def _times_of(self, action: RecordFinal) -> SegmentTimes:
+        """Its final has just come."""
+        heard_s, final, timings = time.time(), action.final, action.timings
+        first_audio_s = self.session.results.latency.first_audio_s
+        return SegmentTimes(
+            session=str(self.session_id),
+            segment=final.segment,
+            model=final.model,
+            language=final.language,
+            first_audio_s=None if first_audio_s is None else heard_s - (time.monotonic() - first_audio_s),
+            start_ms=final.start_ms,
+            end_ms=final.end_ms,
+            queue_ms=timings.queue_ms,
+            infer_ms=timings.infer_ms,
+            heard_s=heard_s,
+        )
+
+    def _log_end(self, end: RecordEnd) -> None:
+        reason = f" ({end.error_code})" if end.error_code else ""
+        heard_s, num_finals = end.account.received_ms / 1000, self.session.results.num_finals
+        sentence = "session %s is over: %s%s, %.1f s of audio, %d segments"
+        logger.info(sentence, self.session_id, end.status, reason, heard_s, num_finals, extra=about(self.session_id))
 
     def _hold(self, checkpoint: Checkpoint) -> Hold | None:
         return Hold(self.epoch, checkpoint) if self.session.is_shared else None

@@ -14,6 +14,7 @@ from transcription.streaming.recorder import ANNOUNCE_PATIENCE_S, wait_stored
 
 SendEvent = Callable[[dict[str, Any]], Awaitable[None]]
 Stored = asyncio.Future[None] | None
+OnSent = Callable[[], None] | None
 
 MAX_UNSENT: Final = 1000
 """Messages that a client may leave unread; a fast talker makes 6 a second, so this is minutes."""
@@ -25,7 +26,7 @@ class Outbox:
     def __init__(self, send: SendEvent) -> None:
         self.is_closed = False
         self._send = send
-        self._items: deque[tuple[Send | Close, Stored]] = deque()
+        self._items: deque[tuple[Send | Close, Stored, OnSent]] = deque()
         self._has_items = asyncio.Event()
         self._writer = asyncio.create_task(self._write())
 
@@ -33,8 +34,10 @@ class Outbox:
     def is_full(self) -> bool:
         return len(self._items) >= MAX_UNSENT
 
-    def put(self, item: Send | Close, stored: Stored = None) -> bool:
+    def put(self, item: Send | Close, stored: Stored = None, on_sent: OnSent = None) -> bool:
         """Queue `item`, which goes out once `stored` is done; False if the client does not read and it cannot be queued.
+
+        on_sent: called when the socket has taken it; must not fail.
 
         Partials of a client that does not read are dropped: the next one, or the final, says more.
         """
@@ -44,7 +47,7 @@ class Outbox:
             self.is_closed = True
         elif self.is_full:
             return isinstance(item.message, PartialResult)
-        self._items.append((item, stored))
+        self._items.append((item, stored, on_sent))
         self._has_items.set()
         return True
 
@@ -65,11 +68,13 @@ class Outbox:
     async def _write(self) -> None:
         while True:
             while self._items:
-                item, stored = self._items.popleft()
+                item, stored, on_sent = self._items.popleft()
                 if stored is not None and not stored.done():
                     await wait_stored(stored, ANNOUNCE_PATIENCE_S)
                 if not await self._sent(item):
                     return
+                if on_sent is not None:
+                    on_sent()
             self._has_items.clear()
             await self._has_items.wait()
 
