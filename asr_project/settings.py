@@ -193,6 +193,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,  # a boundary counts within five seconds
         "options": {"expire_seconds": 4},
     },
+    "evaluate alerts": {
+        "task": "transcription.tasks.evaluate_alerts",
+        "schedule": 5.0,  # what has held for as long as a rule says is told within fifteen seconds
+        "options": {"expire_seconds": 5},
+    },
+    "forget alerts": {
+        "task": "transcription.tasks.forget_alerts",
+        "schedule": 3600.0,
+        "options": {"expire_seconds": 3000},
+    },
     "tend models": {
         "task": "transcription.tasks.tend_models",
         "schedule": 5.0,
@@ -307,6 +317,31 @@ HARK_METRICS_PORT = env.read_int("HARK_METRICS_PORT", 0, minimum=0, maximum=65_5
 HARK_METRICS_KEEP_10S_HOURS = env.read_int("HARK_METRICS_KEEP_10S_HOURS", 6, minimum=1, maximum=168)
 HARK_METRICS_KEEP_1MIN_DAYS = env.read_int("HARK_METRICS_KEEP_1MIN_DAYS", 14, minimum=1, maximum=3660)
 HARK_METRICS_KEEP_1H_DAYS = env.read_int("HARK_METRICS_KEEP_1H_DAYS", 400, minimum=1, maximum=36_600)
+
+# --- Notices ----------------------------------------------------------------------------------------------------------
+
+
+def site_url(text: str) -> str:
+    """Scheme and host of the site, without a slash at the end; empty: unknown.
+
+    Raises:
+        ImproperlyConfigured: it is something else.
+    """
+    origin = text.rstrip("/")
+    if origin and not re.fullmatch(r"https?://[\w.:\[\]-]+", origin, flags=re.ASCII):
+        raise ImproperlyConfigured(f"HARK_SITE_URL is {text!r}; expected one such as https://hark.example.org, without a path.")
+    return origin
+
+
+HARK_SITE_URL = site_url(env.read_str("HARK_SITE_URL", ""))
+EMAIL_HOST = env.read_str("EMAIL_HOST", "")
+EMAIL_PORT = env.read_int("EMAIL_PORT", 587, minimum=1, maximum=65_535)
+EMAIL_SECURITY = env.read_choice("EMAIL_SECURITY", "starttls", ["starttls", "tls", "off"])
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_HOST_USER = env.read_str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.read_str("EMAIL_HOST_PASSWORD", "")
+EMAIL_TIMEOUT = env.read_int("EMAIL_TIMEOUT", 10, minimum=1, maximum=30)
+DEFAULT_FROM_EMAIL = env.read_str("EMAIL_FROM", "Hark <hark@localhost>")
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 

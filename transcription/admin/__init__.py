@@ -1,5 +1,29 @@
 """The admin site, one module for each thing that is administered; importing them registers them."""
 
-from transcription.admin import catalogue, keys, log, people, routes, schedules, sessions, swaps
+from transcription.admin import (
+    alert_channels,
+    alert_rules,
+    alerts,
+    catalogue,
+    keys,
+    log,
+    people,
+    routes,
+    schedules,
+    sessions,
+    swaps,
+)
 
-__all__ = ["catalogue", "keys", "log", "people", "routes", "schedules", "sessions", "swaps"]
+__all__ = [
+    "alert_channels",
+    "alert_rules",
+    "alerts",
+    "catalogue",
+    "keys",
+    "log",
+    "people",
+    "routes",
+    "schedules",
+    "sessions",
+    "swaps",
+]

@@ -26,6 +26,13 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, _("Swaps"), "swap_horiz", "transcription.view_modelswap"),
             link(request, _("Overrides"), "front_hand", "transcription.view_routeoverride"),
         ),
+        group(
+            _("Alerts"),
+            link(request, _("Alerts"), "notifications_active", "transcription.view_alertevent"),
+            link(request, _("Rules"), "rule", "transcription.view_alertrule"),
+            link(request, _("Channels"), "campaign", "transcription.view_alertchannel"),
+            link(request, _("Deliveries"), "outgoing_mail", "transcription.view_alertdelivery"),
+        ),
         group(_("Transcripts"), link(request, _("Sessions"), "graphic_eq", "transcription.view_session")),
         group(
             _("People"),

@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
                 ('aggregation', models.CharField(choices=[('p50', 'median'), ('p95', '95th percentile'), ('p99', '99th percentile'), ('mean', 'mean'), ('min', 'least'), ('max', 'most'), ('last', 'newest'), ('sum', 'sum'), ('rate', 'rate a second')], default='mean', max_length=8, verbose_name='aggregation')),
                 ('comparison', models.CharField(choices=[('>', '> above'), ('>=', '≥ at least'), ('<', '< below'), ('<=', '≤ at most')], default='>', max_length=2, verbose_name='comparison')),
                 ('threshold', models.FloatField(verbose_name='threshold')),
-                ('window_s', models.PositiveIntegerField(default=300, validators=[django.core.validators.MinValueValidator(10), django.core.validators.MaxValueValidator(86400)], verbose_name='window (s)')),
+                ('window_s', models.PositiveIntegerField(default=300, validators=[django.core.validators.MinValueValidator(30), django.core.validators.MaxValueValidator(86400)], verbose_name='window (s)')),
                 ('for_s', models.PositiveIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(86400)], verbose_name='for (s)')),
                 ('cool_down_s', models.PositiveIntegerField(default=900, validators=[django.core.validators.MaxValueValidator(86400)], verbose_name='cool-down (s)')),
                 ('severity', models.CharField(choices=[('info', 'notice'), ('warning', 'warning'), ('critical', 'critical')], default='warning', max_length=8, verbose_name='severity')),

@@ -95,7 +95,7 @@ class AlertRule(models.Model):
     aggregation = models.CharField(_("aggregation"), max_length=8, choices=Aggregation, default=Aggregation.MEAN)
     comparison = models.CharField(_("comparison"), max_length=2, choices=Comparison, default=Comparison.ABOVE)
     threshold = models.FloatField(_("threshold"))
-    window_s = models.PositiveIntegerField(_("window (s)"), default=300, validators=[MinValueValidator(10), A_DAY_AT_MOST])
+    window_s = models.PositiveIntegerField(_("window (s)"), default=300, validators=[MinValueValidator(30), A_DAY_AT_MOST])
     for_s = models.PositiveIntegerField(_("for (s)"), default=0, validators=[A_DAY_AT_MOST])
     cool_down_s = models.PositiveIntegerField(_("cool-down (s)"), default=900, validators=[A_DAY_AT_MOST])
     severity = models.CharField(_("severity"), max_length=8, choices=Severity, default=Severity.WARNING)

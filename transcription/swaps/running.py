@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from inference.messages import Canary, LoadModel, ModelLoaded, ModelSpec, ModelUnloaded, UnloadModel, WorkerStatus
+from transcription.alerts import report_incident, settle_incident
 from transcription.models import ASRModel, ModelRoute, ModelSwap
 from transcription.serving.choices import settle_choice
 from transcription.swaps.canary import canary_for
@@ -32,6 +34,7 @@ SETTLE_S: Final = 4.0
 """Web processes look at the routes every two seconds; then no new stream comes to the old model."""
 DRAIN_S: Final = 30.0
 """How long streams may stay with a model that is to go: longer than a segment lasts, so that nobody is cut."""
+FAILURE: Final = gettext_noop("The swap of %(route)s to %(model)s failed")
 ABANDONED: Final = "The worker that carried this swap out came to its end. The old model serves."
 
 State = ModelSwap.State
@@ -165,6 +168,7 @@ class SwapRun:
                 time.sleep(SETTLE_S)
                 self.unload_everywhere(old, successor=new)
         self.journal.finish(State.DONE)
+        settle_incident(incident_key(self.swap))
 
     # --- Back
 
@@ -176,6 +180,8 @@ class SwapRun:
     def fail(self, sentence: str) -> None:
         self.journal.finish(State.FAILED, sentence)
         logger.error("swap %d of %s to %s failed: %s", self.swap.pk, self.swap.route_name, self.swap.to_name, sentence)
+        names = {"route": self.swap.route_name, "model": self.swap.to_name}
+        report_incident(incident_key(self.swap), FAILURE, names=names, detail=sentence)
 
     # --- Pieces
 
@@ -217,6 +223,11 @@ class SwapRun:
         elif stage == "loading" and self.swap.state == State.CANARY:
             self.journal.enter(State.LOADING)
         self.journal.note(worker, stage, detail)
+
+
+def incident_key(swap: ModelSwap) -> str:
+    """Failures of one route are one alert, until a swap of it succeeds."""
+    return f"swap/{swap.route_id or swap.route_name}"
 
 
 def spec_of(model: ASRModel) -> ModelSpec:
