@@ -51,7 +51,7 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
 
     `encoding` None: pcm_s16le, unless the first bytes are those of a file. `language` is "auto", one tag, or the list of tags
     that may be detected. `endpoint_ms` is the silence that ends a segment. `reliable`: frames carry their sample offset, and
-    the session can be resumed.
+    the session can be resumed. `store_audio` None: what the API key says, which is no if nobody has said so.
     """
 
     encoding: RawEncoding | ContainerEncoding | None = None
@@ -67,6 +67,7 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     max_segment_s: MaxSegmentS = 9.0
     denoise: bool = False
     words: bool = True
+    store_audio: bool | None = None
     metadata: Annotated[
         dict[ShortText, Annotated[str, Meta(max_length=1024)] | int | float | bool | None], Meta(max_length=32)
     ] = {}
@@ -119,7 +120,7 @@ class ServerMessage(Struct, frozen=True, tag_field="type", kw_only=True, omit_de
 
 
 class Ready(ServerMessage, frozen=True, tag="ready", kw_only=True):
-    """The session is open. `window_ms`: how much audio may be under way ahead of recognition."""
+    """The session is open. `window_ms`: how much audio may be under way ahead of recognition. `store_audio`: it is kept."""
 
     session: str
     resume_token: str | None
@@ -128,6 +129,7 @@ class Ready(ServerMessage, frozen=True, tag="ready", kw_only=True):
     sample_rate: int
     window_ms: int
     heartbeat_s: int = HEARTBEAT_S
+    store_audio: bool = False
 
 
 class Resumed(ServerMessage, frozen=True, tag="resumed", kw_only=True):

@@ -9,6 +9,7 @@ from django.db import connections
 
 from tests.inference.worker import Worker
 from transcription.recognizer import close_client
+from transcription.streaming.keeping import close_keeper
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import close_recorder
 from transcription.streaming.reporting import stop_reporter
@@ -26,5 +27,6 @@ async def running_web_process(worker: Worker, settings: Any) -> AsyncIterator[No
     await stop_rerouter()
     await stop_reporter()
     await close_client()
+    await close_keeper()
     await close_recorder()
     await sync_to_async(connections.close_all)()

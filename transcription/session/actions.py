@@ -22,10 +22,11 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class OpenRecognition:
-    """`checkpoint` is not the beginning where a session goes on that another web process began."""
+    """`checkpoint` is not the beginning where a session goes on that another web process began. `stores_audio`: keep it, too."""
 
     options: link.StreamOptions
     checkpoint: link.Checkpoint = link.Checkpoint()
+    stores_audio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class DecodeAudio:
 @dataclass(frozen=True, slots=True)
 class FinishDecoding:
     """No more bytes: what is left comes back as `on_decoded`, then `on_decoded_end`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardAudio:
+    """Keep no audio of this session, and throw away what was kept of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +134,4 @@ class RecordEnd:
 RecordAction = RecordStart | RecordFinal | RecordCheckpoint | RecordEnd
 RecognitionAction = SendAudio | SendGap | ConfigureRecognition | FinalizeRecognition | EndRecognition | CancelRecognition
 DecodingAction = DecodeAudio | FinishDecoding
-Action = Send | Close | OpenRecognition | RecognitionAction | DecodingAction | RecordAction
+Action = Send | Close | OpenRecognition | DiscardAudio | RecognitionAction | DecodingAction | RecordAction

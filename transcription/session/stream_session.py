@@ -46,6 +46,7 @@ from transcription.session.actions import (
     CancelRecognition,
     Close,
     ConfigureRecognition,
+    DiscardAudio,
     EndRecognition,
     FinalizeRecognition,
     OpenRecognition,
@@ -68,6 +69,7 @@ from transcription.session.options import (
 )
 from transcription.session.results import Results
 from transcription.session.steering import Steering
+from transcription.session.storing import Storing, is_stored, storing_complaint
 
 CHECKPOINT_EVERY_SAMPLES: Final = 10 * 16_000
 """A client keeps 30 s of audio; what another process asks it for must be among them."""
@@ -94,6 +96,7 @@ CLOSE_CODES: Final = {
     "idle_timeout": CloseCode.IDLE,
     "unknown_session": CloseCode.UNKNOWN_SESSION,
     "model_not_allowed": CloseCode.FORBIDDEN,
+    "store_audio_not_allowed": CloseCode.FORBIDDEN,
 }
 
 
@@ -124,7 +127,7 @@ class StreamSession:
     """Args:
     session_id: as stored. default_language: for a client that names none. clock: monotonic seconds.
     models, routes: those loaded and in service now, asked again at each use. may_choose_model: whether its client may name one.
-    resume_token: the secret for coming back; resume_s: for how long.
+    resume_token: the secret for coming back; resume_s: for how long. storing: what audio may be kept, asked when it begins.
     """
 
     session_id: str
@@ -135,6 +138,7 @@ class StreamSession:
     resume_s: int = 0
     routes: Callable[[], RouteTable] = RouteTable
     may_choose_model: bool = True
+    storing: Callable[[], Storing] = lambda: Storing.OFF
     phase: Phase = Phase.WAITING
     start: Start = field(default_factory=Start)
     languages: tuple[str, ...] = ()
@@ -149,6 +153,7 @@ class StreamSession:
     _num_bad_messages: int = 0
     _is_draining: bool = False
     _is_given_up: bool = False
+    _stores_audio: bool = False
     _recorded_samples: int = 0
 
     def __post_init__(self) -> None:
@@ -386,6 +391,8 @@ class StreamSession:
         """The end of a session that cannot be what its client wants; None: it can."""
         if (complaint := self.steering.model_complaint(start)) is not None:
             return self._fail("model_not_allowed", complaint)
+        if (complaint := storing_complaint(start, self.storing())) is not None:
+            return self._fail("store_audio_not_allowed", complaint)
         complaint = unsupported_in(start) or self.steering.scenario_complaint(start)
         return None if complaint is None else self._fail("unsupported_option", complaint)
 
@@ -399,6 +406,9 @@ class StreamSession:
             return self._fail("start_after_audio", misread)
         if (refused := self._refused(start)) is not None:
             return refused
+        if start.store_audio and not self._stores_audio:
+            sentence = "start asks for the audio to be stored, but some came before it and was not. Send start first."
+            return self._fail("start_after_audio", sentence)
         self.start = structs.replace(self.start, scenario=start.scenario)
         warning = self._warning(
             "late_start",
@@ -406,7 +416,15 @@ class StreamSession:
             + ("; denoise is fixed by then and stays off" if start.denoise else "")
             + ("; the model is not chosen by it any more." if start.model else "."),
         )
-        return [warning, *self._on_configure(change_of(start, self.default_language))]
+        return [*self._discarded(start), warning, *self._on_configure(change_of(start, self.default_language))]
+
+    def _discarded(self, start: Start) -> list[Action]:
+        """A late start that wants no audio stored is heeded all the same."""
+        if start.store_audio is not False or not self._stores_audio:
+            return []
+        self._stores_audio = False
+        self.start = structs.replace(self.start, store_audio=False)
+        return [DiscardAudio()]
 
     def _on_configure(self, change: Configure) -> list[Action]:
         if self.phase is Phase.WAITING:
@@ -447,7 +465,9 @@ class StreamSession:
         self.arrival = Arrival(intake, self.clock, self._on_gap, container)
         self._diagnosis = None if container is not None else _diagnosis_of(audio_format, self.clock)
         options = stream_options(self.start, self.languages, audio_format)
-        return [OpenRecognition(structs.replace(options, model=self.steering.first(self.start, self.languages)))]
+        options = structs.replace(options, model=self.steering.first(self.start, self.languages))
+        self._stores_audio = is_stored(self.start, self.storing())
+        return [OpenRecognition(options, stores_audio=self._stores_audio)]
 
     def restore(self, restored: Restored) -> list[Action]:
         """Go on with a session that another process began. `on_resume` follows."""
@@ -471,7 +491,8 @@ class StreamSession:
         self.phase = Phase.LIVE
         options = stream_options(self.start, self.languages, audio_format)
         model = self.steering.resumed(self.start, self.languages, restored.model)
-        return [OpenRecognition(structs.replace(options, model=model), restored.checkpoint)]
+        self._stores_audio = is_stored(self.start, self.storing())
+        return [OpenRecognition(structs.replace(options, model=model), restored.checkpoint, self._stores_audio)]
 
     # Audio
 
@@ -522,6 +543,7 @@ class StreamSession:
             language=event.language,
             sample_rate=self.arrival.format.sample_rate_hz,
             window_ms=WINDOW_MS,
+            store_audio=self._stores_audio,
         )
         held = [action for change in self._held for action in self._on_configure(change)]
         record = RecordStart(event.model, event.language, dict(self.start.metadata), self.start if self.is_shared else None)
@@ -535,14 +557,15 @@ class StreamSession:
         return [Send(ModelChanged(model=model, from_segment=from_segment))]
 
     def _missing(self, event: link.StreamOpened) -> list[Action]:
-        """What the client asked for and recognition cannot do on its machine."""
-        if not self.start.denoise or event.denoise:
-            return []
-        return [
-            self._warning(
-                "option_not_available", "denoise is true, but this server has no RNNoise; the audio is heard as it comes."
-            )
-        ]
+        """What the client asked for and this server cannot do now."""
+        missing: list[Action] = []
+        if self.start.denoise and not event.denoise:
+            sentence = "denoise is true, but this server has no RNNoise; the audio is heard as it comes."
+            missing.append(self._warning("option_not_available", sentence))
+        if self.start.store_audio and not self._stores_audio:
+            sentence = "store_audio is true, but there is no room for more audio; it is heard and not stored."
+            missing.append(self._warning("audio_not_stored", sentence))
+        return missing
 
     def _on_final(self, event: link.TranscriptFinal) -> list[Action]:
         self.arrival.settled = event.checkpoint

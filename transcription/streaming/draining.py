@@ -16,6 +16,7 @@ from typing import Any, Final
 from inference.logs import about
 from transcription.recognizer import close_client
 from transcription.streaming.caretaking import stop_caretaker
+from transcription.streaming.keeping import close_keeper
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import close_recorder, current_recorder
 from transcription.streaming.reporting import stop_reporter
@@ -110,6 +111,7 @@ async def lifespan(_scope: dict[str, Any], receive: Callable[[], Awaitable[dict[
             await stop_rerouter()
             await stop_reporter()
             await close_client()
+            await close_keeper()
             await close_recorder()
             await send({"type": "lifespan.shutdown.complete"})
             return

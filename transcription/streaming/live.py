@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -33,6 +34,7 @@ from transcription.session.actions import (
     ConfigureRecognition,
     DecodeAudio,
     DecodingAction,
+    DiscardAudio,
     EndRecognition,
     FinalizeRecognition,
     FinishDecoding,
@@ -49,6 +51,7 @@ from transcription.session.actions import (
 from transcription.session.arrival import WINDOW_MS
 from transcription.session.stream_session import Phase, Restored, StreamSession
 from transcription.streaming.decoding import DecodingQueue
+from transcription.streaming.keeping import AudioSink, Keeping, Tee, current_keeper, storing_for
 from transcription.streaming.outbox import Outbox
 from transcription.streaming.recorder import current_recorder, wait_stored
 from transcription.tracing.times import SegmentTimes
@@ -88,9 +91,12 @@ class LiveStream:
             resume_s=settings.HARK_RESUME_S,
             routes=lambda: book.table,
             may_choose_model=Scope.CHOOSE_MODEL in listener.scopes,
+            storing=partial(storing_for, listener),
         )
         self.token_hash = hash_of(token)
         self.handle: StreamHandle | None = None
+        self.keeping: Keeping | None = None
+        self.sink: AudioSink | None = None  # the handle, and what keeps the audio where it is kept
         self.outbox: Outbox | None = None
         self.began_s = self.heard_s = time.monotonic()
         self.left_s: float | None = None
@@ -148,8 +154,8 @@ class LiveStream:
             return
         self.heard_s = time.monotonic()
         samples = self.session.pass_on(payload, self.heard_s)
-        if samples is not None and self.handle is not None:
-            self.handle.send_audio(samples)
+        if samples is not None and self.sink is not None:
+            self.sink.send_audio(samples)
         else:
             self.perform(self.session.on_audio(payload))
 
@@ -247,22 +253,34 @@ class LiveStream:
         """Carry out `actions` in order."""
         for action in actions:
             match action:
-                case SendAudio(payload=payload) if self.handle is not None:
-                    self.handle.send_audio(payload)
+                case SendAudio(payload=payload) if self.sink is not None:
+                    self.sink.send_audio(payload)
                 case Send() | Close():
                     self._tell_client(action)
                 case RecordStart() | RecordFinal() | RecordCheckpoint() | RecordEnd():
                     self._record(action)
                 case DecodeAudio() | FinishDecoding():
                     self._decode(action)
-                case OpenRecognition(options=options, checkpoint=checkpoint):
-                    self.handle = self.client.open_stream(options, self._on_events, checkpoint)
+                case OpenRecognition():
+                    self._open(action)
                 case _:
                     self._tell_recognition(action)
         if self.session.phase is Phase.OVER:
             self._settle_over()
         elif self._tick is None and (due_s := self.session.next_tick_s) is not None and self.outbox is not None:
             self._tick = asyncio.get_running_loop().call_later(max(0.0, due_s - time.monotonic()), self._on_tick)
+
+    def _open(self, action: OpenRecognition) -> None:
+        self.sink = self.handle = self.client.open_stream(action.options, self._on_events, action.checkpoint)
+        self._discard_audio()
+        if action.stores_audio:
+            self.keeping = current_keeper().begin(self.session_id, self.epoch, action.options, action.checkpoint)
+            self.sink = Tee(self.handle, self.keeping)
+
+    def _discard_audio(self) -> None:
+        if self.keeping is not None:
+            self.keeping.discard()
+            self.keeping, self.sink = None, self.handle
 
     def _on_tick(self) -> None:
         self._tick = None
@@ -284,6 +302,8 @@ class LiveStream:
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
+        if self.keeping is not None:
+            self.keeping.finish(self._last_stored)
         if not self.finished.is_set():
             self.finished.set()
             if not self.session.can_resume or self._was_put_down:
@@ -332,6 +352,10 @@ class LiveStream:
         match action:
             case SendGap(num_frames=num_frames):
                 handle.send_gap(num_frames)
+                if self.keeping is not None:
+                    self.keeping.write_gap(num_frames)
+            case DiscardAudio():
+                self._discard_audio()
             case FinalizeRecognition():
                 handle.finalize()
             case EndRecognition():
