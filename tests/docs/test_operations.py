@@ -1,4 +1,4 @@
-"""docs/operations.md: every metric, every file that is made of them, and every field of a log line."""
+"""docs/operations.md: every file that is made of the metrics' names, every field of a log line, every span."""
 
 import json
 import logging
@@ -7,6 +7,7 @@ import sys
 
 from inference.logs import JsonFormatter, about
 from tests.docs.pages import PROJECT_DIR, blocks, read
+from tests.transcription.tracing.test_times import LIVE
 from transcription.dashboards.table import table
 from transcription.management.commands.metrics import MAKERS
 
@@ -20,8 +21,8 @@ def rows_of(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_the_table_of_metrics_is_what_the_command_prints() -> None:
-    assert table() in PAGE
+def test_the_command_prints_the_table_of_the_documentation() -> None:
+    assert table() in read("docs/metrics.md")
 
 
 def test_the_files_and_the_commands_that_make_them_exist() -> None:
@@ -46,3 +47,7 @@ def test_the_line_that_is_shown_is_one() -> None:
     (shown,) = blocks(PAGE, "json")
 
     assert set(json.loads(shown)) <= set(re.findall(r"^\| `(\w+)` \|", PAGE, flags=re.MULTILINE))
+
+
+def test_every_span_is_explained() -> None:
+    assert [name.strip("`") for name, _meaning in rows_of("Traces")] == [LIVE.whole.name, *(step.name for step in LIVE.steps())]

@@ -5,7 +5,7 @@ from typing import Final
 from inference.metrics import Metric
 from transcription.metrics.names import EVERY, measured_by
 
-HEAD: Final = "| metric | kind | labels | of | meaning |\n|---|---|---|---|---|\n"
+HEAD: Final = "| metric | kind | labels | measured by | meaning |\n|---|---|---|---|---|\n"
 
 
 def table() -> str:
@@ -13,5 +13,5 @@ def table() -> str:
 
 
 def row(metric: Metric) -> str:
-    labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
     return f"| `{metric.name}` | {metric.kind} | {labels} | {measured_by(metric) or 'every process'} | {metric.help} |\n"
