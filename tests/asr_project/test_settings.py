@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from asr_project.settings import database_from_url, url_prefix
+from asr_project.settings import database_from_url, site_url, url_prefix
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,14 @@ def test_a_prefix_is_taken_without_its_last_slash(text: str, prefix: str) -> Non
 def test_a_prefix_that_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="HARK_URL_PREFIX is .* expected a path such as /speech"):
         url_prefix(text)
+
+
+@pytest.mark.parametrize("text", ["", "https://a.example", "http://a.example:8080/", "https://[2001:db8::1]"])
+def test_the_address_of_the_site_has_no_path(text: str) -> None:
+    assert site_url(text) == text.rstrip("/")
+
+
+@pytest.mark.parametrize("text", ["a.example", "ftp://a.example", "https://a.example/speech", "https://a b"])
+def test_another_address_of_the_site_is_refused(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="HARK_SITE_URL is .* without a path"):
+        site_url(text)

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from transcription.alerts.notices.webhook import url_problem
 from transcription.metrics.names import EVERY
@@ -53,6 +53,14 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         help_text=_("Only what has these, such as model=whisper-base. Empty: all."),
     )
 
+    channels = forms.ModelMultipleChoiceField(
+        queryset=AlertChannel.objects.order_by("name"),
+        required=False,
+        label=_("Channels"),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("None: those that are for all rules without channels."),
+    )
+
     class Meta:
         model = AlertRule
         fields: ClassVar = [
@@ -76,7 +84,6 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
             "window_s": _("What the value is made of: so many seconds up to now."),
             "for_s": _("It fires when the value was bad for so long, and is over when it was fine for so long. 0: at once."),
             "cool_down_s": _("Nobody is told again of what fires again within this time after it was over."),
-            "channels": _("None: those that are for all rules without channels."),
         }
 
     def clean(self) -> dict[str, Any]:

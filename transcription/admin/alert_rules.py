@@ -34,21 +34,21 @@ class AlertRuleAdmin(ModelAdmin):
     list_display_links = ["title"]
     list_filter = ["severity", "is_enabled", "standing__state"]
     search_fields = ["name", "metric"]
-    filter_horizontal = ["channels"]
     change_form_outer_after_template = "admin/transcription/alertrule/test.html"
-    fieldsets = [
-        (None, {"fields": ["name", "severity", "is_enabled"]}),
-        (_("What is looked at"), {"fields": ["metric", "aggregation", "labels", "per", "window_s"]}),
-        (_("When it fires"), {"fields": [("comparison", "threshold"), ("for_s", "no_data")]}),
-        (_("Whom it tells"), {"fields": ["channels", "cool_down_s"]}),
-    ]
+    readonly_fields = ["title"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AlertRule]:
         return AlertRule.objects.select_related("standing")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: AlertRule | None = None) -> list[str]:
-        """The names of rules that come with the project are translated."""
-        return ["name"] if obj is not None and obj.is_shipped else []
+    def get_fieldsets(self, request: HttpRequest, obj: AlertRule | None = None) -> Any:
+        """The names of rules that come with the project are translated, and stay."""
+        name = "title" if obj is not None and obj.is_shipped else "name"
+        return [
+            (None, {"fields": [name, "severity", "is_enabled"]}),
+            (_("What is looked at"), {"fields": ["metric", "aggregation", "labels", "per", "window_s"]}),
+            (_("When it fires"), {"fields": [("comparison", "threshold"), ("for_s", "no_data")]}),
+            (_("Whom it tells"), {"fields": ["channels", "cool_down_s"]}),
+        ]
 
     def has_delete_permission(self, request: HttpRequest, obj: AlertRule | None = None) -> bool:
         """What comes with the project can only be disabled: it would not come back."""

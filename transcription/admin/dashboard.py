@@ -12,15 +12,24 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
+from transcription.admin.alert_rules import SEVERITY_TONES
 from transcription.admin.schedule_views import zone_of
 from transcription.admin.swaps import SwapView, view_of
-from transcription.models import ModelRoute, ModelSwap
+from transcription.models import AlertEvent, ModelRoute, ModelSwap
 from transcription.schedules import next_change
 from transcription.serving.choices import plan_of
 from transcription.swaps import SUPERSEDED
 
 LATELY: Final = timedelta(days=1)
 MAX_SHOWN: Final = 5
+
+
+class AlertView(TypedDict):
+    title: str
+    url: str
+    tone: str
+    state: str
+    since: str
 
 
 class RouteView(TypedDict):
@@ -43,6 +52,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if may_see(request.user, "transcription.view_modelswap"):
         context["hark_swaps"] = [view_of(swap) for swap in ModelSwap.objects.open()]
         context["hark_failures"] = recent_failures()
+    if may_see(request.user, "transcription.view_alertevent"):
+        context["hark_alerts"] = open_alerts()
     return context
 
 
@@ -53,6 +64,21 @@ def may_see(user: User | AnonymousUser, permission: str) -> bool:
 def all_routes() -> list[ModelRoute]:
     routes = ModelRoute.objects.select_related("model", "fallback", "usual_model", "previous_model")
     return list(routes.prefetch_related("schedules__model", "overrides__model"))
+
+
+def open_alerts() -> list[AlertView]:
+    """But for failed swaps, which are shown as such."""
+    events = AlertEvent.objects.unresolved().exclude(key__startswith="swap/").select_related("rule")
+    return [
+        AlertView(
+            title=str(event),
+            url=reverse("admin:transcription_alertevent_change", args=[event.pk]),
+            tone=SEVERITY_TONES[event.severity],
+            state=str(event.get_state_display()),
+            since=date_format(timezone.localtime(event.opened_at), "Y-m-d H:i"),
+        )
+        for event in events[:MAX_SHOWN]
+    ]
 
 
 def recent_failures() -> list[SwapView]:

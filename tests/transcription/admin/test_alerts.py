@@ -195,6 +195,17 @@ def test_an_operator_acknowledges_an_alert_and_calls_it_over(member: SignIn, eve
     assert [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")] == ["Acknowledged.", "Called over by hand."]
 
 
+def test_the_first_page_shows_open_alerts_to_those_who_may_see_them(member: SignIn, event: AlertEvent) -> None:
+    AlertEvent.objects.create(title="Over", severity="info", state="resolved")
+
+    assert "Too late" in text_of(member("viewer").get("/admin/"))
+    assert "Over</a>" not in text_of(member("operator").get("/admin/"))
+    stranger = make_user("stranger", is_staff=True)
+    client = Client()
+    client.force_login(stranger)
+    assert "Too late" not in text_of(client.get("/admin/"))
+
+
 def test_several_alerts_are_acknowledged_at_once(site: Client, event: AlertEvent) -> None:
     other = AlertEvent.objects.create(title="Other", severity="info")
 

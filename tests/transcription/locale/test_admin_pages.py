@@ -14,11 +14,12 @@ from django.urls import reverse
 from tests.factories import make_model, make_route, make_schedule, make_session, make_user
 from transcription.access import keys
 from transcription.admin.swaps import STAGE_NAMES
+from transcription.alerts.events import facts_of
 from transcription.listeners import Scope
-from transcription.models import ApiKey, ModelRoute, ModelSwap, RouteOverride
+from transcription.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, ApiKey, ModelRoute, ModelSwap, RouteOverride
 
 pytestmark = pytest.mark.django_db
-NOT_WORDS = re.compile(r"\S+@\S+|\bHARK_[A-Z]+\b|\bhark_\S+|\b[\w-]+[./][\w./*-]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
+NOT_WORDS = re.compile(r"\S+@\S+|\b\w+=\S+|\bHARK_[A-Z]+\b|\bhark_\S+|\b[\w-]+[./][\w./*-]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
 WORD = re.compile(r"[A-Za-z]{3,}")
 NAMES = {
     "hark",
@@ -36,6 +37,7 @@ NAMES = {
     "base",
 }
 NAMES |= {"dagang", "qinghan", "zhonghan", "tests", "hant", "hans", "esc"}
+NAMES |= {"url", "https", "min", "max", "sum"}  # as Prometheus calls them, in the conditions of alert rules
 OURS = [model for model in admin.site._registry if model._meta.app_label == "transcription"]
 
 
@@ -97,8 +99,22 @@ def rows(site: Client) -> dict[str, object]:
         "modelswap": swap.pk,
         "asrmodel": route.model.pk,
         "apikey": key.pk,
+        **make_alert(root),
         "session": make_session("你好。", owner=root, model="qinghan").pk,
     }
+
+
+def make_alert(root: User) -> dict[str, object]:
+    """Of a rule that comes with the project, told to a channel that did not take it."""
+    AlertRule.objects.all().delete()
+    rule = AlertRule.objects.create(name="Final texts are late", metric="hark_final_seconds", aggregation="p99", threshold=0.5)
+    AlertRule.objects.filter(pk=rule.pk).update(is_shipped=True)
+    event = AlertEvent.objects.create(
+        rule=rule, title=rule.name, severity="critical", facts=facts_of(rule), value=0.6, num_fired=3
+    )
+    channel = AlertChannel.objects.create(name="dagang", target="dagang@example.org", secret="1234")
+    AlertDelivery.objects.create(event=event, channel=channel, what="firing", state="failed")
+    return {"alertrule": rule.pk, "alertevent": event.pk, "alertchannel": channel.pk}
 
 
 def make_swap(route: ModelRoute) -> ModelSwap:
@@ -110,7 +126,10 @@ def make_swap(route: ModelRoute) -> ModelSwap:
 def pages(rows: dict[str, object]) -> list[str]:
     lists = [reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in OURS]
     forms = [reverse(f"admin:transcription_{name}_change", args=[pk]) for name, pk in rows.items()]
-    news = [reverse(f"admin:transcription_{name}_add") for name in ("modelroute", "modelschedule", "apikey")]
+    news = [
+        reverse(f"admin:transcription_{name}_add")
+        for name in ("modelroute", "modelschedule", "apikey", "alertrule", "alertchannel")
+    ]
     others = ["admin:index", "admin:transcription_modelschedule_week", "admin:admin_logentry_changelist"]
     change = reverse("admin:transcription_modelroute_model", args=[rows["modelroute"]])
     return [*lists, *forms, *news, *map(reverse, others), change]

@@ -11,7 +11,7 @@ from django.db import connection
 
 from inference.messages import LoadModel, UnloadModel
 from tests.transcription.swaps.scripted_fleet import ScriptedFleet
-from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap, RouteOverride
+from transcription.models import AlertEvent, ASRModel, ModelRoute, ModelSchedule, ModelSwap, RouteOverride
 from transcription.swaps import request_fallback, request_rollback, request_swap, run_swap, running
 from transcription.swaps.locks import NUM_SLOTS, ROUTE_LOCKS, SLOT_LOCKS
 
@@ -145,6 +145,22 @@ def test_a_model_that_is_there_already_is_not_loaded_again(route: ModelRoute, he
 
     assert "inference-0 loads heavy" not in fleet.calls
     assert "inference-1 loads heavy" in fleet.calls
+
+
+def test_a_failed_swap_is_an_alert_until_one_of_its_route_succeeds(
+    route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet
+) -> None:
+    fleet.fails_on = {"inference-1"}
+    for _time in range(2):
+        carried_out(request_swap(route, heavy, Reason.MANUAL), fleet)
+    event = AlertEvent.objects.get()
+    assert (str(event), event.num_fired) == ("The swap of general/en to heavy failed", 2)
+    assert event.detail.startswith("inference-1: ")
+
+    fleet.fails_on = set()
+    carried_out(request_swap(route, heavy, Reason.MANUAL), fleet)
+
+    assert AlertEvent.objects.get().state == AlertEvent.State.RESOLVED
 
 
 def test_a_failed_swap_leaves_a_model_that_was_there_before(route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet) -> None:
