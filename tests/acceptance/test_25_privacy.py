@@ -68,7 +68,15 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("loud")
     temporary = folder / "temporary"
     temporary.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    settings = {
+        "HARK_MODELS": "fake",
+        "HARK_ANONYMOUS": "off",
+        "HARK_LOG_LEVEL": "DEBUG",
+        "HARK_LOG_FORMAT": "json",  # Daphne, which logs the same way, writes text
+        "HARK_AUDIO_TTL_DAYS": "7",  # whoever asks for it has audio stored; at first nobody does
+        "TMPDIR": str(temporary),
+    }
+    with pytest.MonkeyPatch.context() as patch, own_valkey() as valkey:
         patch.setattr(topology, "web", talkative(topology.web))
         with running_stack(
             folder / "stack", HARK_MODELS="fake", HARK_ANONYMOUS="off", HARK_LOG_LEVEL="DEBUG", TMPDIR=str(temporary)
@@ -78,11 +86,11 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def daphne_port(loud: Stack) -> int:
-    beside = Stack(loud.folder, loud.environment, free_port())
+    beside = Stack(loud.folder, loud.environment | {"HARK_LOG_FORMAT": "text"}, free_port())
     beside.processes = loud.processes  # one stop for all
     flags = ["-v", "3", "--access-log", "-", "-b", HOST, "-p", str(beside.port)]
     command = (sys.executable, "-m", "daphne", *flags, "asr_project.asgi:application")
-    beside.spawn(ChildSpec(name="daphne", command=command, environment=loud.environment, folder=PROJECT_DIR, stop_stage=1))
+    beside.spawn(ChildSpec(name="daphne", command=command, environment=beside.environment, folder=PROJECT_DIR, stop_stage=1))
     beside.wait_until_ready()
     return beside.port
 
@@ -198,6 +206,16 @@ def test_logs_at_debug_level_hold_neither_words_nor_credentials(loud: Stack, vis
     assert b"DEBUG" in b"".join(logs.values()), "the processes are not at their most talkative"
     assert_nothing_said(logs)
     assert_no_secret(logs, visit.secrets)
+
+
+def test_every_line_of_the_log_can_be_collected_and_says_which_session_it_is_about(loud: Stack, visit: Visit) -> None:
+    lines = [line for name in ("web", "inference-0") for line in loud.log_of(name).read_text().splitlines()]
+    records = [json.loads(line) for line in lines]
+
+    assert all({"time", "level", "logger", "node", "pid", "message"} <= set(record) for record in records)
+    over = [record for record in records if " is over: " in record["message"]]
+    assert len(over) >= 2
+    assert all(record["session"] in record["message"] for record in over)
 
 
 def test_no_audio_and_no_word_is_left_in_files(loud: Stack, visit: Visit) -> None:
