@@ -114,11 +114,13 @@ def make_people(stack: Stack, *names: str) -> list[Person]:
     return [Person(stack, **fields) for fields in people]
 
 
-def request(port: int, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+def request(
+    port: int, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+) -> tuple[int, bytes]:
     """Status and body."""
     connection = HTTPConnection(HOST, port, timeout=20)
     try:
-        connection.request(method, path, headers=headers or {})
+        connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         return response.status, response.read()
     finally:

@@ -5,20 +5,25 @@ they have to say. Then every place is searched where it could have been left.
 """
 
 import asyncio
+import io
 import json
 import os
 import re
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
+from zipfile import ZipFile
 
 import numpy as np
 import psycopg
 import pytest
 import redis
+import soundfile
 from psycopg import sql
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -28,8 +33,9 @@ from asr_project.serve import topology
 from asr_project.serve.child import ChildSpec
 from asr_project.serve.config import PROJECT_DIR
 from tests.acceptance.people import Person, make_people, request
+from tests.acceptance.services import own_valkey
 from tests.acceptance.sessions import wait_until_over
-from tests.inference.worker import say
+from tests.inference.worker import say, wait_until
 from tests.stack import HOST, Stack, free_port, running_stack
 from tests.stream_client import StreamClient
 
@@ -39,6 +45,8 @@ WRITTEN = "canary-9f31c7"
 AUDIO = say(SPOKEN, silence_s=1.0)
 SPOKEN_ANYHOW = re.compile(rb"zulu(?:\W|%20)+yankee", re.IGNORECASE)  # partials and addresses too
 WORD_SAMPLES = slice(1_000, 1_400)
+FORGOTTEN_WITHIN_S = 60.0
+AGE = "UPDATE transcription_session SET started_at = started_at - interval '25 h', ended_at = ended_at - interval '25 h'"
 MakeWeb = Callable[[dict[str, str], str, int], ChildSpec]
 
 
@@ -78,9 +86,7 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     }
     with pytest.MonkeyPatch.context() as patch, own_valkey() as valkey:
         patch.setattr(topology, "web", talkative(topology.web))
-        with running_stack(
-            folder / "stack", HARK_MODELS="fake", HARK_ANONYMOUS="off", HARK_LOG_LEVEL="DEBUG", TMPDIR=str(temporary)
-        ) as stack:
+        with running_stack(folder / "stack", REDIS_URL=valkey.url, **settings) as stack:
             yield stack
 
 
@@ -243,7 +249,7 @@ def test_the_database_holds_digests_of_credentials_and_no_audio(loud: Stack, vis
 
 
 def test_nothing_that_was_said_is_left_in_the_database_after_its_sessions_are_deleted(loud: Stack, visit: Visit) -> None:
-    """Deleted by hand; what is deleted by age is a task's affair."""
+    """Deleted by hand."""
     _status, listed = request(loud.port, "GET", "/api/v1/sessions/", visit.person.bearer)
     sessions = [session["id"] for session in json.loads(listed)["results"]]
     assert len(sessions) >= 2
@@ -256,6 +262,145 @@ def test_nothing_that_was_said_is_left_in_the_database_after_its_sessions_are_de
         assert status == 204, body
 
     assert_nothing_said(database_content(loud.database_url))
+
+
+# --- what is stored on purpose is gone after its time, or when its owner says so --------------------------------------------
+
+
+def everywhere(stack: Stack) -> dict[str, bytes]:
+    """All places together, with what the web process tells of itself."""
+    valkey, database = valkey_content(stack.environment["REDIS_URL"]), database_content(stack.database_url)
+    return files_of(stack) | valkey | database | {"/metrics": request(stack.port, "GET", "/metrics")[1]}
+
+
+def audio_of(stack: Stack) -> list[Path]:
+    return [path for path in (stack.folder / "var" / "audio").rglob("*") if path.is_file()]
+
+
+def assert_forgotten(stack: Stack) -> None:
+    assert_nothing_said(everywhere(stack))
+    assert audio_of(stack) == []
+
+
+def manage(stack: Stack, *arguments: str, **settings: str) -> str:
+    """What a command of the operator's says."""
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(
+        command, cwd=PROJECT_DIR, env=stack.environment | settings, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+async def say_for_keeps(client: StreamClient) -> str:
+    """The phrase, whose audio is to be stored, and the other one as everything that is text; returns the session."""
+    await client.tell("start", reliable=True, store_audio=True, metadata={"note": WRITTEN}, hotwords=[WRITTEN])
+    ready = await client.expect("ready")
+    assert ready["store_audio"]
+    await client.socket.send(bytes(8) + AUDIO)
+    await client.expect("final")
+    return str(ready["session"])
+
+
+async def correct(person: Person, session: str) -> None:
+    body = json.dumps({"text": f"{SPOKEN} {WRITTEN}"}).encode()
+    address = f"/api/v1/sessions/{session}/segments/0/correction/"
+    headers = person.bearer | {"Content-Type": "application/json"}
+    status, answer = await asyncio.to_thread(request, person.stack.port, "POST", address, headers, body)
+    assert status == 200, answer
+
+
+async def stored_session(person: Person) -> str:
+    """One with a correction and a file, that has come to its end."""
+    async with connect(person.stack.ws_url, additional_headers=person.bearer, max_size=None) as socket:
+        client = StreamClient(socket)
+        session = await say_for_keeps(client)
+        await correct(person, session)
+        await client.finish()
+    wait_until_over(person.stack, session, 20.0)
+    wait_until(lambda: [path.suffix for path in audio_of(person.stack)] == [".flac"])
+    return session
+
+
+def test_after_its_time_and_one_sweep_nothing_is_left_anywhere_of_what_was_said(loud: Stack, visit: Visit) -> None:
+    session = asyncio.run(stored_session(visit.person))
+    (file,) = audio_of(loud)
+    status, archive = request(loud.port, "GET", "/api/v1/me/export/", visit.person.bearer)
+    assert (status, np.array_equal(soundfile.read(file, dtype="int16")[0], np.frombuffer(AUDIO, dtype="<i2"))) == (200, True)
+    with ZipFile(io.BytesIO(archive)) as exported:
+        assert SPOKEN.encode() in exported.read(f"sessions/{session}.json")
+        assert exported.read(f"sessions/{file.name}") == file.read_bytes()
+
+    with pytest.raises(AssertionError):  # kept until then
+        assert_forgotten(loud)
+    assert manage(loud, "privacy", "sweep", HARK_RETENTION_DAYS="1").startswith("0 sessions, 0 stretches")
+    with psycopg.connect(loud.database_url) as connection:
+        connection.execute(AGE)
+    assert manage(loud, "privacy", "sweep", HARK_RETENTION_DAYS="1").startswith("1 sessions, 0 stretches")
+
+    assert_forgotten(loud)
+    assert_no_secret(database_content(loud.database_url), [session])  # logs may name it
+
+
+async def forgotten_while_speaking(person: Person) -> tuple[str, float]:
+    """How the session ended in which somebody wants all forgotten, and how long it took until it was."""
+    async with connect(person.stack.ws_url, additional_headers=person.bearer, max_size=None) as socket:
+        client = StreamClient(socket)
+        await correct(person, await say_for_keeps(client))
+        began_s = time.monotonic()
+        status, _body = await asyncio.to_thread(request, person.stack.port, "DELETE", "/api/v1/me/data/", person.bearer)
+        assert status == 202
+        await client.socket.send((len(AUDIO) // 2).to_bytes(8, "little") + AUDIO)
+        messages = await client.read_all()
+
+    def is_forgotten() -> bool:
+        _status, body = request(person.stack.port, "GET", "/api/v1/me/data/", person.bearer)
+        return json.loads(body)["erasure"]["finished_at"] is not None
+
+    await asyncio.to_thread(wait_until, is_forgotten, FORGOTTEN_WITHIN_S)
+    return messages[-1]["code"], time.monotonic() - began_s
+
+
+@pytest.fixture
+def helpers(loud: Stack) -> Iterator[None]:
+    """Celery's worker and beat, which do what is not done at once."""
+    specs = [topology.worker(loud.environment), topology.beat(loud.environment)]
+    processes = [loud.spawn(spec) for spec in specs]
+    yield
+    for spec, process in zip(specs, processes, strict=True):
+        process.kill()
+        process.wait()
+        del loud.processes[spec.name]
+
+
+def test_delete_my_data_leaves_nothing_within_a_minute_though_somebody_is_speaking(
+    loud: Stack, visit: Visit, helpers: None
+) -> None:
+    asyncio.run(stored_session(visit.person))
+    with pytest.raises(AssertionError):
+        assert_forgotten(loud)
+
+    ended_with, took_s = asyncio.run(forgotten_while_speaking(visit.person))
+
+    assert ended_with == "data_erased"
+    assert took_s < FORGOTTEN_WITHIN_S
+    assert_forgotten(loud)
+
+
+def test_the_canary_hears_its_clips_through_the_server_and_leaves_nothing_behind(
+    loud: Stack, visit: Visit, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "clip.flac", np.frombuffer(AUDIO, dtype="<i2"), 16_000)
+    entry = {"file": "clip.flac", "text": f"{SPOKEN} tango", "lang": "en"}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(entry), encoding="utf-8")
+
+    said = manage(loud, "canary", HARK_CANARY_DIR=str(tmp_path), HARK_CANARY_URL=loud.ws_url)
+
+    assert re.fullmatch(r"fake \(en\): 1 of 7 words wrong in 1 clips, (text at most \d+ ms|no text) after its end\n", said)
+    with psycopg.connect(loud.database_url) as connection:
+        assert connection.execute("SELECT num_errors, heard FROM transcription_canaryrun").fetchall() == [(1, SPOKEN)]
+        connection.execute("DELETE FROM transcription_canaryrun")  # it may be known what is said in a clip
+    assert_forgotten(loud)
 
 
 @pytest.mark.parametrize(
