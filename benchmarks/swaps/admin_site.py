@@ -41,6 +41,12 @@ class AdminSite:
             raise AdminSiteError(f"The form for another model led to {went_to}, not to a swap.")
         return int(numbers[0])
 
+    def get(self, path: str) -> None:
+        """A page, whole."""
+        status, _location = self._request("GET", path)
+        if status != http.client.OK:
+            raise AdminSiteError(f"GET {path} was answered with {status}.")
+
     def _post(self, path: str, fields: dict[str, str]) -> str:
         """Where it leads to. A form that is refused comes again, with status 200."""
         status, location = self._request("POST", path, fields | {"csrfmiddlewaretoken": self._cookies[TOKEN].value})

@@ -6,6 +6,7 @@ from typing import Final
 from transcription.console.charts import CHARTS, RANGES, TILES, Chart, Line, TileSpec
 from transcription.console.messages import ChartData, Charts, LineData, Tile
 from transcription.metrics import queries
+from transcription.metrics.reading import reading_once
 
 MAX_LINES: Final = 12
 """In one chart, those with the highest values: more cannot be told apart."""
@@ -25,7 +26,9 @@ def newest_points(key: str, now: datetime) -> Charts:
 
 def charts_since(key: str, since: datetime, now: datetime, *, is_whole: bool) -> Charts:
     step = RANGES[key].step
-    found = [(chart, [each for line in chart.lines for each in drawn(line, since, now, step)]) for chart in CHARTS]
+    with reading_once():
+        found = [(chart, [each for line in chart.lines for each in drawn(line, since, now, step)]) for chart in CHARTS]
+        tiles = [tile_of(spec, now) for spec in TILES]
     at_s = next((times for _chart, lines in found for times, _line in lines), [])
     return Charts(
         range=key,
@@ -33,7 +36,7 @@ def charts_since(key: str, since: datetime, now: datetime, *, is_whole: bool) ->
         is_whole=is_whole,
         at_s=at_s,
         charts=[chart_data(chart, [line for _times, line in lines]) for chart, lines in found],
-        tiles=[tile_of(spec, now) for spec in TILES],
+        tiles=tiles,
     )
 
 

@@ -1,10 +1,11 @@
 """Reads samples from the database: for each series and step of time one row, made of its samples there."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.db import connection
-from django.db.models import Q
 
 from inference.metrics import MEMORY, Metric
 from transcription.metrics.names import measured_by
@@ -47,14 +48,52 @@ class Row(NamedTuple):
     buckets: list[int] | None
 
 
+FoundT = TypeVar("FoundT")
+_memory: ContextVar[dict[Hashable, Any] | None] = ContextVar("what was read", default=None)
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """While many questions are asked about the same time, the same rows are read once for all of them."""
+    token = _memory.set({})
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def _once(key: Hashable, read: Callable[[], FoundT]) -> FoundT:
+    memory = _memory.get()
+    if memory is None:
+        return read()
+    if key not in memory:
+        memory[key] = read()
+    found: FoundT = memory[key]
+    return found
+
+
+class Known(NamedTuple):
+    """A series as it is stored."""
+
+    pk: int
+    labels: dict[str, str]
+    bounds: list[float]
+
+
 def series_of(metric: Metric, labels: Mapping[str, str]) -> dict[int, dict[str, str]]:
     """Those of `metric` that have `labels`, with all labels and their node. Of histograms those with the bounds of today."""
-    wanted = Q(name=metric.name, bounds=list(metric.buckets))
-    wanted &= Q(labels__contains={name: value for name, value in labels.items() if name != NODE})
-    if NODE in labels:
-        wanted &= Q(node=labels[NODE])
-    found = MetricSeries.objects.filter(wanted).values_list("pk", "labels", "node")
-    return {pk: {**own, NODE: node} for pk, own, node in found}
+    bounds = list(metric.buckets)
+    fitting = [each for each in _known(metric.name) if each.bounds == bounds]
+    return {each.pk: each.labels for each in fitting if labels.items() <= each.labels.items()}
+
+
+def _known(name: str) -> list[Known]:
+    """All series of one metric; all there are, where many questions are asked."""
+    stored = MetricSeries.objects.values_list("name", "pk", "labels", "node", "bounds")
+    if _memory.get() is None:
+        stored = stored.filter(name=name)
+    every = _once("series", lambda: list(stored))
+    return [Known(pk, {**own, NODE: node}, bounds) for each, pk, own, node, bounds in every if each == name]
 
 
 def rows_of(series: Iterable[int], slots: Slots, num_buckets: int) -> list[Row]:
@@ -66,12 +105,17 @@ def rows_of(series: Iterable[int], slots: Slots, num_buckets: int) -> list[Row]:
 
 def seconds_seen(metric: Metric, slots: Slots) -> dict[int, int]:
     """Step → for how much of it some process that measures `metric` has reported (s). Without any there is no data."""
-    nodes = MetricSeries.objects.filter(name=MEMORY.name, node__startswith=measured_by(metric))
-    counted = _asked(SLOTS_SEEN, nodes.values_list("pk", flat=True), slots)
+    nodes = [each.pk for each in _known(MEMORY.name) if each.labels[NODE].startswith(measured_by(metric))]
+    counted = _asked(SLOTS_SEEN, nodes, slots)
     return {slot: min(num * slots.resolution_s, slots.step_s) for slot, num in counted}
 
 
 def _asked(query: str, series: Iterable[int], slots: Slots) -> list[tuple[Any, ...]]:
+    given = sorted(series)
+    return _once((query, *given, slots), lambda: _fetched(query, {**slots._asdict(), "series": given})) if given else []
+
+
+def _fetched(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(query, {**slots._asdict(), "series": list(series)})
+        cursor.execute(query, parameters)
         return list(cursor.fetchall())
