@@ -1,5 +1,6 @@
 """Celery as `make serve` runs it: beat's schedule names tasks that exist, and the worker carries out what is sent to it."""
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,20 +33,30 @@ def test_every_scheduled_task_exists() -> None:
 def environment(transactional_db: None) -> dict[str, str]:
     """Settings of a process that works on this test's database."""
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-    return os.environ | {"DATABASE_URL": url}
+    return os.environ | {"DATABASE_URL": url, "HARK_LOG_FORMAT": "json"}
+
+
+FAREWELL = "worker: Warm shutdown (MainProcess)"
+"""Printed by Celery past its log; the supervisor makes a JSON line of it."""
 
 
 @pytest.fixture
-def supervisor(environment: dict[str, str]) -> Iterator[Supervisor]:
-    output = StringIO()
-    supervisor = Supervisor(Console(output))
+def output() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def supervisor(environment: dict[str, str], output: StringIO) -> Iterator[Supervisor]:
+    supervisor = Supervisor(Console(output, "json"))
     yield supervisor
     supervisor.stop()
     assert "Traceback" not in output.getvalue()
+    printed = [record for record in map(json.loads, output.getvalue().splitlines()) if record["logger"] == "output"]
+    assert {record["message"] for record in printed} <= {FAREWELL}, "Celery writes its log as everybody does"
 
 
 @pytest.mark.integration
-def test_the_worker_carries_out_what_is_sent_to_it(supervisor: Supervisor, environment: dict[str, str]) -> None:
+def test_the_worker_carries_out_what_is_sent_to_it(supervisor: Supervisor, environment: dict[str, str], output: StringIO) -> None:
     long_ago = timezone.now() - timedelta(hours=1)
     session = make_session(status=Session.Status.LIVE, ended_at=None, started_at=long_ago, last_seen_at=long_ago)
     close_abandoned_sessions.delay()
@@ -56,6 +67,9 @@ def test_the_worker_carries_out_what_is_sent_to_it(supervisor: Supervisor, envir
 
     supervisor.start(topology.worker(environment))
     assert supervisor.wait_until(is_closed, look_every_s=0.1, within_s=60)
+    assert supervisor.wait_until(lambda: "Closed 1 sessions" in output.getvalue(), look_every_s=0.1, within_s=10)
+    (told,) = [record for record in map(json.loads, output.getvalue().splitlines()) if "Closed 1" in record["message"]]
+    assert (told["process"], told["logger"], told["level"]) == ("worker", "transcription.tasks", "WARNING")
 
 
 @pytest.mark.integration
