@@ -1,6 +1,7 @@
 """The admin site, one module for each thing that is administered; importing them registers them."""
 
 from transcription.admin import (
+    accuracy,
     alert_channels,
     alert_rules,
     alerts,
@@ -8,6 +9,7 @@ from transcription.admin import (
     keys,
     log,
     people,
+    privacy,
     routes,
     schedules,
     sessions,
@@ -15,6 +17,7 @@ from transcription.admin import (
 )
 
 __all__ = [
+    "accuracy",
     "alert_channels",
     "alert_rules",
     "alerts",
@@ -22,6 +25,7 @@ __all__ = [
     "keys",
     "log",
     "people",
+    "privacy",
     "routes",
     "schedules",
     "sessions",

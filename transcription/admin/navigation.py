@@ -25,6 +25,7 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, _("Models"), "model_training", "transcription.view_asrmodel"),
             link(request, _("Swaps"), "swap_horiz", "transcription.view_modelswap"),
             link(request, _("Overrides"), "front_hand", "transcription.view_routeoverride"),
+            link(request, _("Canary runs"), "hearing", "transcription.view_canaryrun"),
         ),
         group(
             _("Alerts"),
@@ -33,7 +34,13 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, _("Channels"), "campaign", "transcription.view_alertchannel"),
             link(request, _("Deliveries"), "outgoing_mail", "transcription.view_alertdelivery"),
         ),
-        group(_("Transcripts"), link(request, _("Sessions"), "graphic_eq", "transcription.view_session")),
+        group(
+            _("Transcripts"),
+            link(request, _("Sessions"), "graphic_eq", "transcription.view_session"),
+            link(request, _("Corrections"), "edit_note", "transcription.view_correction"),
+            link(request, _("Stored audio"), "audio_file", "transcription.view_storedaudio"),
+            link(request, _("Erasures"), "delete_forever", "transcription.view_erasure"),
+        ),
         group(
             _("People"),
             link(request, _("Users"), "person", "auth.view_user"),

@@ -27,7 +27,7 @@ class Correction(models.Model):
     model = models.CharField(_("model"), max_length=100)
     language = models.CharField(_("language"), max_length=16)
     num_words = models.PositiveIntegerField(_("words"))
-    num_errors = models.PositiveIntegerField(_("wrong words"))
+    num_errors = models.PositiveIntegerField(_("words wrong"))
     corrected_at = models.DateTimeField(_("corrected at"), auto_now=True, db_index=True)
 
     class Meta:
@@ -51,7 +51,7 @@ class CanaryRun(models.Model):
     language = models.CharField(_("language"), max_length=16)
     num_clips = models.PositiveIntegerField(_("clips"), default=0)
     num_words = models.PositiveIntegerField(_("words"), default=0)
-    num_errors = models.PositiveIntegerField(_("wrong words"), default=0)
+    num_errors = models.PositiveIntegerField(_("words wrong"), default=0)
     final_ms = models.PositiveIntegerField(_("longest wait for text (ms)"), null=True, blank=True)
     heard = models.TextField(_("heard"), blank=True)
     error = models.TextField(_("error"), blank=True)

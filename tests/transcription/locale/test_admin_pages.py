@@ -13,10 +13,23 @@ from django.urls import reverse
 
 from tests.factories import make_model, make_route, make_schedule, make_session, make_user
 from transcription.access import keys
+from transcription.accuracy.corrections import correct
 from transcription.admin.swaps import STAGE_NAMES
 from transcription.alerts.events import facts_of
 from transcription.listeners import Scope
-from transcription.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, ApiKey, ModelRoute, ModelSwap, RouteOverride
+from transcription.models import (
+    AlertChannel,
+    AlertDelivery,
+    AlertEvent,
+    AlertRule,
+    ApiKey,
+    CanaryRun,
+    Erasure,
+    ModelRoute,
+    ModelSwap,
+    RouteOverride,
+    StoredAudio,
+)
 
 pytestmark = pytest.mark.django_db
 NOT_WORDS = re.compile(r"\S+@\S+|\b\w+=\S+|\bHARK_[A-Z]+\b|\bhark_\S+|\b[\w-]+[./][\w./*-]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
@@ -100,7 +113,21 @@ def rows(site: Client) -> dict[str, object]:
         "asrmodel": route.model.pk,
         "apikey": key.pk,
         **make_alert(root),
-        "session": make_session("你好。", owner=root, model="qinghan").pk,
+        **make_records(root),
+    }
+
+
+def make_records(root: User) -> dict[str, object]:
+    """What somebody said, how it was corrected, kept and forgotten, and what the canary heard."""
+    session = make_session("你好。", owner=root, model="qinghan")
+    StoredAudio.objects.create(session=session, duration_ms=2_000, sample_rate_hz=16_000, num_bytes=9_000)
+    CanaryRun.objects.create(model="qinghan", language="zh", num_clips=1, num_words=5, num_errors=1, final_ms=600, heard="你好")
+    return {
+        "session": session.pk,
+        "correction": correct(session.segments.get(), "您好").pk,
+        "storedaudio": StoredAudio.objects.get().pk,
+        "canaryrun": CanaryRun.objects.get().pk,
+        "erasure": Erasure.objects.create(user=root, requested_at=session.started_at).pk,
     }
 
 
@@ -128,7 +155,7 @@ def pages(rows: dict[str, object]) -> list[str]:
     forms = [reverse(f"admin:transcription_{name}_change", args=[pk]) for name, pk in rows.items()]
     news = [
         reverse(f"admin:transcription_{name}_add")
-        for name in ("modelroute", "modelschedule", "apikey", "alertrule", "alertchannel")
+        for name in ("modelroute", "modelschedule", "apikey", "alertrule", "alertchannel", "erasure")
     ]
     others = ["admin:index", "admin:transcription_modelschedule_week", "admin:admin_logentry_changelist"]
     change = reverse("admin:transcription_modelroute_model", args=[rows["modelroute"]])
