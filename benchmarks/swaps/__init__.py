@@ -21,6 +21,6 @@ happens then is read from the record of the swap. The next one is asked for `--p
   without a hole; the database holds the same finals; each clip that had a final in the calm run has one in the same session with
   swaps. Word error of the sessions that both runs have in common.
 - memory (RSS) of each inference process before the first swap, during and after each one. As two precisions differ in size, what
-  each swap left is compared with what the first swap to the same model left.
+  the last swap to a model left is compared with what the first one to it left.
 - how long a swap takes: in all, and until the model is loaded everywhere.
 """

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from benchmarks.swaps.verdict import Verdict, first_of_each
+from benchmarks.swaps.verdict import Verdict
 
 LABELS: Final = {
     "calm": "no swaps at all",
@@ -49,8 +49,7 @@ def _swap_lines(found: Verdict) -> list[str]:
         loading_s = swap.loading.to_s - swap.loading.from_s if swap.loading else 0.0
         memory = "  ".join(f"{swap.rss_mib[name]:.0f} ({swap.most_rss_mib[name]:.0f})" for name in names)
         lines.append(f"{number:>4}  {swap.to_name:<28}{swap.state:<9}{swap.seconds:>6.1f}{loading_s:>11.1f}  {memory}")
-    firsts = ", ".join(sorted(swap.to_name for swap in first_of_each(found.swaps)))
-    return [*lines, f"most growth since the first swap to the same model ({firsts}): {found.growth_mib:+.0f} MiB"]
+    return [*lines, f"most growth from the first to the last swap to the same model: {found.growth_mib:+.0f} MiB"]
 
 
 def _conclusion(found: Verdict) -> str:

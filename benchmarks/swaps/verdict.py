@@ -49,15 +49,9 @@ class Verdict:
 
     @property
     def growth_mib(self) -> float:
-        """The most by which a process is larger after a swap than it was after the first swap to the same model."""
-        grown = [
-            later.rss_mib[name] - first.rss_mib[name]
-            for first in first_of_each(self.swaps)
-            for later in self.swaps
-            if later.to_name == first.to_name
-            for name in first.rss_mib
-        ]
-        return max(grown, default=0.0)
+        """The most by which a process is larger after the last swap to a model than it was after the first one to it."""
+        pairs = zip(ends_of_each(self.swaps), ends_of_each(self.swaps[::-1]), strict=True)
+        return max((last.rss_mib[name] - first.rss_mib[name] for first, last in pairs for name in first.rss_mib), default=0.0)
 
     def broken_rules(self) -> list[str]:
         found = [f"swap {number} {swap.state}: {swap.error}" for number, swap in enumerate(self.swaps, 1) if swap.state != "done"]
@@ -80,9 +74,10 @@ class Verdict:
         return asdict(self) | derived | {"clients_late": self.is_late}
 
 
-def first_of_each(swaps: Sequence[Swap]) -> list[Swap]:
-    """The first swap to each model."""
-    return list({swap.to_name: swap for swap in reversed(swaps)}.values())
+def ends_of_each(swaps: Sequence[Swap]) -> list[Swap]:
+    """The first of `swaps` to each model, by the model's name."""
+    first = {swap.to_name: swap for swap in reversed(swaps)}
+    return [first[name] for name in sorted(first)]
 
 
 def verdict(

@@ -104,12 +104,14 @@ def test_finals_half_as_late_again_break_the_rule() -> None:
     assert found.broken_rules() == ["end of speech -> final p95 is 1.50 times as long during swaps as between them"]
 
 
-def test_memory_is_compared_with_what_the_first_swap_to_the_same_model_left() -> None:
+def test_memory_after_the_last_swap_to_a_model_is_compared_with_that_after_the_first_to_it() -> None:
     smaller, larger = swap(0, 1, to_name="b", rss_mib=850), swap(2, 3, to_name="a", rss_mib=1_200)
     grown = swap(4, 5, to_name="b", rss_mib=850 + MAX_GROWTH_MIB + 1)
+    shrunk = swap(6, 7, to_name="b", rss_mib=860)
 
     assert judged(smaller, larger).broken_rules() == []
     assert judged(smaller, larger, grown).broken_rules() == ["an inference process has grown by 96 MiB"]
+    assert judged(smaller, larger, grown, shrunk).broken_rules() == []
 
 
 def test_a_swap_that_failed_is_told() -> None:
