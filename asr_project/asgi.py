@@ -16,8 +16,10 @@ from asr_project.http_slots import HttpSlots  # noqa: E402
 from transcription.access.origins import OwnOriginOrNone  # noqa: E402
 from transcription.routing import websocket_urlpatterns  # noqa: E402
 from transcription.streaming.draining import lifespan  # noqa: E402
+from transcription.streaming.gauges import watch_streams  # noqa: E402
 
 cut_daphnes_queries()
+watch_streams()
 protocols = ProtocolTypeRouter(
     {
         "lifespan": lifespan,

@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-PROBES: Final = ("/healthz", "/readyz")
+PROBES: Final = ("/healthz", "/readyz", "/metrics")
 """They use no thread and no connection of Django's, and must answer when everything else is busy."""
 
 

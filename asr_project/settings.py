@@ -58,7 +58,7 @@ def url_prefix(text: str) -> str:
 URL_PREFIX = url_prefix(env.read_str("HARK_URL_PREFIX", ""))
 FORCE_SCRIPT_NAME = URL_PREFIX or None
 # Probes speak plain HTTP to the process itself.
-SECURE_REDIRECT_EXEMPT = [rf"^{re.escape(f'{URL_PREFIX}/'.lstrip('/'))}(healthz|readyz)$"]
+SECURE_REDIRECT_EXEMPT = [rf"^{re.escape(f'{URL_PREFIX}/'.lstrip('/'))}(healthz|readyz|metrics)$"]
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{URL_PREFIX}/"  # not shown to the host's other sites
 
 # --- Applications -----------------------------------------------------------------------------------------------------
@@ -202,6 +202,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "transcription.tasks.forget_alerts",
         "schedule": 3600.0,
         "options": {"expire_seconds": 3000},
+    },
+    "collect metrics": {
+        "task": "transcription.tasks.collect_metrics",
+        "schedule": 5.0,  # an alert waits for it
+        "options": {"expire_seconds": 4},
+    },
+    "roll up metrics": {
+        "task": "transcription.tasks.roll_up_metrics",
+        "schedule": 30.0,
+        "options": {"expire_seconds": 25},
+    },
+    "drop old metrics": {
+        "task": "transcription.tasks.drop_old_metrics",
+        "schedule": 600.0,
+        "options": {"expire_seconds": 500},
     },
     "tend models": {
         "task": "transcription.tasks.tend_models",

@@ -17,6 +17,7 @@ from transcription.access.door import Admission, authenticate, draining, leave
 from transcription.access.limits import ByteBudget
 from transcription.access.refusals import Refusal, refuse
 from transcription.listeners import Listener
+from transcription.metrics.meters import web
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import CloseCode, Resume, SessionError
 from transcription.session.actions import Close, Send
@@ -61,6 +62,7 @@ class StreamConsumer:
                 raise draining()
             admission = await authenticate(scope)
         except Refusal as refusal:
+            web.refused(refusal.code)
             await refuse(scope, receive, send, refusal)
             return
         try:
@@ -78,10 +80,12 @@ class StreamConsumer:
         ensure_rerouter()
         ensure_reporter()
         watch = current_warden().watch(admission, self.on_loss, self.received_ms)
+        web.connections.inc()
         try:
             await routes_known()
             await self.run()
         finally:
+            web.connections.dec()
             current_warden().unwatch(watch)
 
     def on_loss(self, loss: Loss) -> None:
@@ -155,10 +159,12 @@ class StreamConsumer:
         try:
             stream = await find_session(self.listener, self.client_name, resume)
         except StorageAwayError:
+            web.resumptions.labels("storage_unavailable").inc()
             sentence = "The database does not answer, so the session cannot be looked for. Try again in a moment."
             await self._say_no("storage_unavailable", sentence, CloseCode.FULL, retry_after_s=2)
             return None
         if stream is None:
+            web.resumptions.labels("unknown").inc()
             sentence = "There is no session to resume with this identifier and token, or it was given up. Start a new one."
             await self._say_no("unknown_session", sentence, CloseCode.UNKNOWN_SESSION)
             return None
@@ -166,6 +172,7 @@ class StreamConsumer:
         return stream
 
     async def _say_no(self, code: str, message: str, close: CloseCode, *, retry_after_s: int | None = None) -> None:
+        web.refused(code)
         error = SessionError(code=code, message=message, retryable=retry_after_s is not None, retry_after_s=retry_after_s)
         self.outbox.put(Send(error))
         self.outbox.put(Close(close, code))

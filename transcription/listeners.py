@@ -81,11 +81,16 @@ def counted_address(peer: str, headers: Headers) -> str:
     listed = list(headers)
     if is_loopback(peer, (name for name, _value in listed)):
         return ""
-    hops = [hop for name, value in listed if name.lower() == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")]
+    return grouped_address(believed_client(peer, listed))
+
+
+def believed_client(peer: str, headers: Headers) -> str:
+    """Where a request comes from, through the proxies that are trusted; the peer where none is."""
+    hops = [hop for name, value in headers if name.lower() == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")]
     client = peer
     while hops and is_trusted_proxy(client):
         client = hops.pop().strip()
-    return grouped_address(client)
+    return client
 
 
 def is_trusted_proxy(peer: str) -> bool:

@@ -22,6 +22,11 @@ def current_client() -> InferenceClient:
     return _clients[loop]
 
 
+def every_client() -> list[InferenceClient]:
+    """Those of all event loops of the process. From any thread."""
+    return list(_clients.values())
+
+
 async def current_status() -> WorkerStatus:
     """What the inference processes last said of themselves, as of one. Never raises; returns within a second."""
     return await current_client().heard_status(STATUS_PATIENCE_S)

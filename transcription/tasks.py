@@ -8,6 +8,7 @@ from django.conf import settings
 
 from transcription import alerts, resumption, services, swaps
 from transcription.accuracy import rounds
+from transcription.metrics import collecting, rollup
 from transcription.privacy import erasure, retention
 from transcription.swaps import scheduling
 
@@ -44,6 +45,7 @@ def pursue_erasures() -> None:
     """Forget what people wanted forgotten."""
     erasure.pursue()
 
+
 @shared_task
 def play_canary() -> None:
     """Play the reference clips to the server; it takes as long as they were spoken."""
@@ -52,7 +54,6 @@ def play_canary() -> None:
 
 
 @shared_task
-
 def run_swap(swap_id: int) -> None:
     """Carry one swap out; it may take minutes."""
     swaps.run_swap(swap_id, swaps.InferenceFleet())
@@ -87,3 +88,21 @@ def forget_alerts() -> None:
 def apply_schedules() -> None:
     """Ask for the models that schedules and overrides want now."""
     scheduling.apply_schedules()
+
+
+@shared_task
+def collect_metrics() -> None:
+    """Store what inference processes have measured."""
+    collecting.collect()
+
+
+@shared_task
+def roll_up_metrics() -> None:
+    """Make minutes and hours of what was measured."""
+    rollup.roll_up()
+
+
+@shared_task
+def drop_old_metrics() -> None:
+    """Forget what was measured longer ago than is kept."""
+    rollup.drop_old()

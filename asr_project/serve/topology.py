@@ -137,11 +137,17 @@ def python_child(name: str, arguments: list[str], environment: dict[str, str], *
 
 
 def inference(environment: dict[str, str], process: InferenceProcess) -> ChildSpec:
-    own = ONE_THREAD | {"HARK_INFERENCE_ADDRESS": process.address}
+    own = ONE_THREAD | {"HARK_INFERENCE_ADDRESS": process.address} | metrics_port(environment, process.number + 1)
     if process.device is not None:
         own["CUDA_VISIBLE_DEVICES"] = process.device
     spec = python_child(process.name, ["-m", "inference"], environment | own, stop_stage=2, grace_s=5)
     return replace(spec, is_silent=partial(is_silent, process.address))
+
+
+def metrics_port(environment: dict[str, str], place: int) -> dict[str, str]:
+    """The port at that place behind HARK_METRICS_PORT, which is the worker's. Each process complains of what is no number."""
+    port = environment.get("HARK_METRICS_PORT", "0")
+    return {"HARK_METRICS_PORT": str(int(port) + place)} if port.isdecimal() and int(port) else {}
 
 
 def preparation(environment: dict[str, str]) -> ChildSpec:
@@ -149,9 +155,9 @@ def preparation(environment: dict[str, str]) -> ChildSpec:
 
 
 def worker(environment: dict[str, str]) -> ChildSpec:
-    """Threads, not a forked pool: further copies of Django would cost more memory than the tasks need. Two are for swaps, which
-    take minutes, and two for what must not wait."""
-    flags = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    """Threads, not a forked pool: further copies of Django would cost more memory than the tasks need. Two swaps, an unloading,
+    the canary and a sweep may each take minutes at the same time; the rest are for what must not wait."""
+    flags = ["--pool", "threads", "--concurrency", "8", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     return python_child(
         "worker",
         [*QUIET_AS_ROOT, "-m", "celery", "-q", "-A", "asr_project", "worker", *flags],

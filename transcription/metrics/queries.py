@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from django.conf import settings
 from django.utils import timezone
 
 from inference.metrics import Metric
@@ -24,6 +23,7 @@ from transcription.metrics.names import BY_NAME
 from transcription.metrics.quantiles import quantile
 from transcription.metrics.reading import NODE, Row, rows_of, seconds_seen, series_of
 from transcription.metrics.resolution import Slots, stepped, whole
+from transcription.metrics.retention import kept
 
 Aggregation = Literal["p50", "p95", "p99", "mean", "min", "max", "last", "sum", "rate"]
 AGGREGATIONS: Final[Mapping[str, tuple[Aggregation, ...]]] = {
@@ -89,15 +89,6 @@ def history(
         Line(dict(zip(by, key, strict=True)), [(moment, found.get(number)) for number, moment in enumerate(moments)])
         for key, found in sorted(groups.items())
     ]
-
-
-def kept() -> dict[int, timedelta]:
-    """How long samples of each resolution (s) are kept."""
-    return {
-        10: timedelta(hours=settings.HARK_METRICS_KEEP_10S_HOURS),
-        60: timedelta(days=settings.HARK_METRICS_KEEP_1MIN_DAYS),
-        3600: timedelta(days=settings.HARK_METRICS_KEEP_1H_DAYS),
-    }
 
 
 def described(name: str, how: str, labels: Sequence[str] = ()) -> Metric:

@@ -11,6 +11,7 @@ class Latency:
     first_text_ms: float | None = None
     final_queue_ms_max: float | None = None
     final_infer_ms_max: float | None = None
+    newest_took_ms: float = 0.0
 
     def heard_audio(self, now_s: float) -> None:
         if self.first_audio_s is None:
@@ -20,6 +21,10 @@ class Latency:
         """Text left whose speech began at `start_ms` of the audio; right for audio that comes as it is spoken."""
         if self.first_text_ms is None and self.first_audio_s is not None:
             self.first_text_ms = max(0.0, (now_s - self.first_audio_s) * 1000 - start_ms)
+
+    def recognised(self, queue_ms: float, infer_ms: float) -> None:
+        """A text came; it waited and was worked on for so long."""
+        self.newest_took_ms = queue_ms + infer_ms
 
     def sent_final(self, queue_ms: float, infer_ms: float) -> None:
         self.final_queue_ms_max = max(queue_ms, self.final_queue_ms_max or 0.0)

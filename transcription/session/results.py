@@ -58,6 +58,7 @@ class Results:
         return [Send(SpeechEnded(at_ms=event.at_ms))]
 
     def updated(self, event: link.TranscriptUpdated) -> list[Action]:
+        self.latency.recognised(event.timings.queue_ms, event.timings.infer_ms)
         self.latency.sent_text(self.clock(), event.start_ms)
         partial = PartialResult(
             segment=event.segment, text=event.text, stable=event.stable, start_ms=event.start_ms, end_ms=event.end_ms
@@ -68,6 +69,7 @@ class Results:
 
     def final(self, event: link.TranscriptFinal) -> list[Action]:
         self.latency.sent_text(self.clock(), event.start_ms)
+        self.latency.recognised(event.timings.queue_ms, event.timings.infer_ms)
         self.latency.sent_final(event.timings.queue_ms, event.timings.infer_ms)
         self.num_finals = event.segment + 1
         self._partial = None

@@ -7,6 +7,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from inference.logs import about
+from transcription.metrics.meters import web
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import current_recorder
 
@@ -58,5 +59,7 @@ async def stop_caretaker() -> None:
 
 async def _look_after_all() -> None:
     while True:
+        due_s = time.monotonic() + LOOK_EVERY_S
         await asyncio.sleep(LOOK_EVERY_S)
+        web.loop_lag_s.observe(max(0.0, time.monotonic() - due_s))
         look_after(time.monotonic())

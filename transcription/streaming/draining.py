@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Final
 
 from inference.logs import about
+from transcription.metrics import process
 from transcription.recognizer import close_client
 from transcription.streaming.caretaking import stop_caretaker
 from transcription.streaming.keeping import close_keeper
@@ -105,6 +106,7 @@ async def lifespan(_scope: dict[str, Any], receive: Callable[[], Awaitable[dict[
         event = await receive()
         if event["type"] == "lifespan.startup":
             current_drain.install(asyncio.get_running_loop())
+            process.begin("web")
             await send({"type": "lifespan.startup.complete"})
         else:
             await stop_caretaker()
@@ -113,5 +115,6 @@ async def lifespan(_scope: dict[str, Any], receive: Callable[[], Awaitable[dict[
             await close_client()
             await close_keeper()
             await close_recorder()
+            await asyncio.to_thread(process.end, "web")
             await send({"type": "lifespan.shutdown.complete"})
             return

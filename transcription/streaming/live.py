@@ -52,6 +52,7 @@ from transcription.session.arrival import WINDOW_MS
 from transcription.session.stream_session import Phase, Restored, StreamSession
 from transcription.streaming.decoding import DecodingQueue
 from transcription.streaming.keeping import AudioSink, Keeping, Tee, current_keeper, storing_for
+from transcription.streaming.measuring import StreamMeasures, both
 from transcription.streaming.outbox import Outbox
 from transcription.streaming.recorder import current_recorder, wait_stored
 from transcription.tracing.times import SegmentTimes
@@ -107,6 +108,7 @@ class LiveStream:
         self._last_stored: asyncio.Future[None] | None = None
         self._following: Following | None = None
         self._tick: asyncio.TimerHandle | None = None
+        self.measures = StreamMeasures(self.session)
         self._decoding: DecodingQueue | None = None
         live_streams()[self.session_id] = self
 
@@ -117,7 +119,9 @@ class LiveStream:
         stream.session.resume_token, stream.token_hash = token, hash_of(token)
         restored = Restored(taken.start, taken.model, taken.checkpoint, tuple(taken.finals), tuple(taken.gaps), taken.done)
         stream.recorder.keep_alive(session_id)
-        stream.perform(stream.session.restore(restored))
+        actions = stream.session.restore(restored)
+        stream.measures.restored()
+        stream.perform(actions)
         return stream
 
     # Sockets come and go
@@ -240,6 +244,7 @@ class LiveStream:
 
     def forget(self) -> None:
         """Nobody can come back to it."""
+        self.measures.tally()
         if live_streams().get(self.session_id) is self:
             del live_streams()[self.session_id]
         if self.handle is not None:
@@ -262,6 +267,7 @@ class LiveStream:
                 case DecodeAudio() | FinishDecoding():
                     self._decode(action)
                 case OpenRecognition():
+                    self.measures.began()
                     self._open(action)
                 case _:
                     self._tell_recognition(action)
@@ -332,11 +338,14 @@ class LiveStream:
         """A client that does not read loses partials first, and is cut off when finals pile up too."""
         stored, self._stored = self._stored, None
         following, self._following = self._following, None
+        counted = (
+            self.measures.sending(item.message, self.heard_s, is_stored=stored is not None) if isinstance(item, Send) else None
+        )
         if self.outbox is None:
             if following is not None:
                 following.on_nobody_there()
             return
-        if self.outbox.put(item, stored, None if following is None else following.on_sent):
+        if self.outbox.put(item, stored, both(counted, None if following is None else following.on_sent)):
             return
         logger.warning("session %s: the client does not read; closing", self.session_id, extra=about(self.session_id))
         outbox, self.outbox = self.outbox, None
@@ -357,6 +366,7 @@ class LiveStream:
             case DiscardAudio():
                 self._discard_audio()
             case FinalizeRecognition():
+                self.measures.finalized()
                 handle.finalize()
             case EndRecognition():
                 handle.end()
@@ -378,6 +388,7 @@ class LiveStream:
     # What is stored
 
     def _record(self, action: RecordAction) -> None:
+        self.measures.recorded(action)
         stored = self.recorder.put(self._entry(action))
         self._stored = self._last_stored = stored
         if isinstance(action, RecordFinal) and self.tracer is not None:
@@ -476,3 +487,8 @@ _live: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[uuid.UUID, LiveStream]]
 def live_streams() -> dict[uuid.UUID, LiveStream]:
     """Those of the running event loop, by session."""
     return _live.setdefault(asyncio.get_running_loop(), {})
+
+
+def every_live_stream() -> list[LiveStream]:
+    """Those of all event loops of the process. From any thread."""
+    return [stream for streams in tuple(_live.values()) for stream in tuple(streams.values())]

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from transcription.metrics.meters import web
 from transcription.protocol import CloseCode, PartialResult, serialise
 from transcription.session.actions import Close, Send
 from transcription.streaming.recorder import ANNOUNCE_PATIENCE_S, wait_stored
@@ -46,9 +47,16 @@ class Outbox:
         if isinstance(item, Close):
             self.is_closed = True
         elif self.is_full:
-            return isinstance(item.message, PartialResult)
+            return self._dropped(item)
         self._items.append((item, stored, on_sent))
         self._has_items.set()
+        return True
+
+    def _dropped(self, item: Send) -> bool:
+        """Whether it may be."""
+        if not isinstance(item.message, PartialResult):
+            return False
+        web.partials_dropped.inc()
         return True
 
     def cut(self, farewell: Send, code: CloseCode, reason: str) -> None:

@@ -8,6 +8,7 @@ is back; every write may be repeated without harm, so nothing is stored twice. W
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 
 from inference.logs import about
 from transcription import services
+from transcription.metrics.meters import web
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -120,9 +122,11 @@ class Recorder:
         """Until it is stored. An entry that the database refuses for itself is logged and left out."""
         retry_s = FIRST_RETRY_S
         while True:
+            began_s = time.monotonic()
             try:
                 await self._loop.run_in_executor(self._thread, _store_all, entries)
             except (OperationalError, InterfaceError):
+                web.database_up.set(state=False)
                 logger.warning("PostgreSQL does not answer; %d entries wait, next try in %.1f s", self.num_waiting, retry_s)
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
@@ -135,6 +139,8 @@ class Recorder:
                     await self._store([entry])
                 return
             else:
+                web.database_up.set(state=True)
+                web.store_s.observe(time.monotonic() - began_s)
                 return
 
     async def _touch(self) -> None:
@@ -175,6 +181,11 @@ def current_recorder() -> Recorder:
     if loop not in _recorders:
         _recorders[loop] = Recorder()
     return _recorders[loop]
+
+
+def every_recorder() -> list[Recorder]:
+    """Those of all event loops of the process. From any thread."""
+    return list(_recorders.values())
 
 
 async def close_recorder() -> None:

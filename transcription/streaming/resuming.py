@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError
 
 from inference.logs import about
 from transcription.listeners import Listener
+from transcription.metrics.meters import web
 from transcription.protocol import Resume
 from transcription.resumption import hash_of, is_held, take_over
 from transcription.streaming.live import LiveStream, live_streams
@@ -48,6 +49,7 @@ async def find_session(listener: Listener, client_name: str, resume: Resume) -> 
             if not _has_right(stream, listener, resume.token):
                 return None
             if await _is_still_ours(stream):
+                web.resumptions.labels("here").inc()
                 return stream
             stream.abandon()
         return await _taken_over(listener, client_name, session_id, resume)
@@ -76,6 +78,7 @@ async def _taken_over(listener: Listener, client_name: str, session_id: UUID, re
         raise StorageAwayError from err
     if taken is None:
         return None
+    web.resumptions.labels("taken_over").inc()
     logger.info("session %s goes on here (epoch %d)", session_id, taken.epoch, extra=about(session_id))
     return LiveStream.restored(listener, client_name, session_id, resume.token, taken)
 

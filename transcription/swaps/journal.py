@@ -5,6 +5,7 @@ from typing import Final, TypedDict
 
 from django.utils import timezone
 
+from transcription.metrics.meters import worker
 from transcription.models import ModelSwap
 
 MAX_STEPS: Final = 500
@@ -44,3 +45,4 @@ class Journal:
         self.swap.error = error
         self.swap.save(update_fields=["finished_at", "duration_ms", "error"])
         self.enter(state)
+        worker.swaps.labels(state).inc()

@@ -10,7 +10,7 @@ ROUTE_LOCKS: Final = 0x4841_0001
 SLOT_LOCKS: Final = 0x4841_0002
 TENDING_LOCKS: Final = 0x4841_0003
 NUM_SLOTS: Final = 2
-"""Swaps that run at the same time over all workers: a worker of four threads has two left for all that must not wait."""
+"""Swaps that run at the same time over all workers: a worker has six threads left for all that must not wait."""
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from transcription.metrics import process
 from transcription.streaming import draining
 from transcription.streaming.draining import Drain, drain, lifespan
 from transcription.streaming.live import live_streams
@@ -140,7 +141,12 @@ async def test_a_second_signal_stops_the_server_at_once(heard: list[int]) -> Non
     await until(lambda: len(heard) == 2)
 
 
-async def test_the_lifespan_takes_the_signals_and_gives_everything_back(heard: list[int]) -> None:
+async def test_the_lifespan_takes_the_signals_and_gives_everything_back(
+    heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring: list[str] = []
+    monkeypatch.setattr(process, "begin", lambda kind: measuring.append(f"{kind} begins"))
+    monkeypatch.setattr(process, "end", lambda kind: measuring.append(f"{kind} ends"))
     events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     sent: list[str] = []
 
@@ -155,4 +161,5 @@ async def test_the_lifespan_takes_the_signals_and_gives_everything_back(heard: l
 
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert signal.getsignal(signal.SIGTERM) is not before
+    assert measuring == ["web begins", "web ends"]
     assert heard == []
