@@ -75,7 +75,7 @@ def sentence_of(told: Replay) -> str:
         return gettext("Nothing was measured in the last day, so it would have done nothing.")
     if not told.spells:
         return gettext("It would not have fired in the last day.")
-    return gettext("It would have fired %(num)d times in the last day, and people would have been told %(told)d times.") % {
+    return gettext("It would have fired in the last day. Times: %(num)d. Notices: %(told)d.") % {
         "num": sum(spell.num_fired for spell in told.spells),
         "told": told.num_notices,
     }

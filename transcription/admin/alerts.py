@@ -67,10 +67,11 @@ class AlertEventAdmin(ModelAdmin):
     ) -> Any:
         number = object_id or ""
         event = AlertEvent.objects.filter(pk=int(number)).first() if number.isdecimal() else None
-        shown = self.event_context(request, event) if event is not None else {}
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+        shown = {"shown": self.shown(request, event)} if event is not None else {}
+        buttons = {"show_save": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, {**shown, **buttons, **(extra_context or {})})
 
-    def event_context(self, request: HttpRequest, event: AlertEvent) -> dict[str, Any]:
+    def shown(self, request: HttpRequest, event: AlertEvent) -> dict[str, Any]:
         return {
             "event": event,
             "tone": STATE_TONES[event.state],
@@ -83,8 +84,6 @@ class AlertEventAdmin(ModelAdmin):
             "may_change": self.has_change_permission(request, event),
             "may_see_rule": event.rule is not None and request.user.has_perm("transcription.view_alertrule"),
             "may_see_deliveries": request.user.has_perm("transcription.view_alertdelivery"),
-            "show_save": False,
-            "show_save_and_continue": False,
         }
 
     def acknowledge(self, request: HttpRequest, event_id: int) -> HttpResponse:

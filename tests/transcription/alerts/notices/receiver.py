@@ -17,6 +17,7 @@ class Receiver:
     paths: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    has_come: threading.Event = field(default_factory=threading.Event)
     is_over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -29,6 +30,7 @@ def listening() -> Iterator[Receiver]:
             receiver.paths.append(self.path)
             receiver.headers.append(dict(self.headers.items()))
             receiver.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            receiver.has_come.set()
             status = receiver.statuses.pop(0) if receiver.statuses else 204
             if status == 0:
                 receiver.is_over.wait(10)
