@@ -21,6 +21,7 @@ from asr_project.serve.child import ChildSpec
 from asr_project.serve.config import ServeConfig
 from asr_project.serve.console import Console
 from asr_project.serve.errors import CannotStart, StopServing
+from asr_project.serve.prepare import ADMIN_MADE
 
 MODEL = "import time; time.sleep(60)"
 ANSWER_READYZ = """
@@ -125,6 +126,28 @@ def test_a_port_in_use_is_named_before_anything_starts(config: ServeConfig) -> N
 def test_a_data_folder_that_may_not_be_written_is_named() -> None:
     sentence = main.sentence_for_os_error(PermissionError(13, "Permission denied", "/srv/hark/serve.lock"))
     assert sentence.startswith("/srv/hark/serve.lock may not be written by this account: run `make serve` as its owner")
+
+
+class MakesAdministrator:
+    """A supervisor whose preparation makes the first one. `password`: the one that it was given."""
+
+    password = ""
+
+    def run_once(self, spec: ChildSpec) -> str:
+        self.password = spec.environment["HARK_ADMIN_PASSWORD"]
+        return ADMIN_MADE
+
+
+def test_where_lines_are_collected_the_first_password_is_in_a_file_of_its_owner(config: ServeConfig) -> None:
+    supervisor, output = MakesAdministrator(), StringIO()
+
+    main.prepare(supervisor, Console(output, "json"), config, {})  # type: ignore[arg-type]  # run_once is all that it asks for
+
+    path = config.var_dir / "admin_password"
+    assert path.read_text() == f"{supervisor.password}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert supervisor.password not in output.getvalue()
+    assert str(path) in output.getvalue()
 
 
 def test_the_secret_key_is_made_once(tmp_path: Path) -> None:
