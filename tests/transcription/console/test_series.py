@@ -14,7 +14,8 @@ from transcription.console.series import MAX_LINES, newest_points, rounded, whol
 from transcription.metrics import names, queries
 
 pytestmark = pytest.mark.django_db
-SHOWN = {line.metric.name for chart in CHARTS for line in chart.lines} | {"hark_resident_memory_bytes"}
+SHOWN = {line.metric.name for chart in CHARTS for line in chart.lines}
+SHOWN |= {metric.name for tile in TILES for metric in (tile.metric, tile.per) if metric is not None}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { moment, written } from "./format.js";
 import { element, part } from "./page.js";
-import { isEmpty } from "./series.js";
+import { isEmpty, latest } from "./series.js";
 
 const HEIGHT_PX = 190;
 const NUM_COLOURS = 8;
@@ -125,9 +125,7 @@ export class Chart {
 
   /** For those who do not see it: what it says now. */
   describe() {
-    const values = this.data.lines.map(
-      (line) => `${this.title(line.key)} ${this.say(line.values.findLast((each) => each !== null))}`,
-    );
+    const values = this.data.lines.map((line) => `${this.title(line.key)} ${this.say(latest(line))}`);
     this.place.setAttribute("aria-label", `${this.spec.title}: ${values.join(", ")}`);
   }
 
