@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
 from django.conf import settings
@@ -16,6 +17,8 @@ from transcription.swaps import scheduling
 ABANDONED_AFTER = timedelta(minutes=5)
 # Longer than any client may stay away.
 RESUME_POINTS_KEPT = timedelta(minutes=30)
+
+CANARY_RETRY_S = 60
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +49,12 @@ def pursue_erasures() -> None:
     erasure.pursue()
 
 
-@shared_task
-def play_canary() -> None:
-    """Play the reference clips to the server; it takes as long as they were spoken."""
-    if settings.HARK_CANARY_EVERY_S:
-        rounds.play_round()
+@shared_task(bind=True, max_retries=3)
+def play_canary(self: Any) -> None:
+    """Play the reference clips to the server; it takes as long as they were spoken. A server that just starts is given time."""
+    runs = rounds.play_round() if settings.HARK_CANARY_EVERY_S else []
+    if runs and all(run.error for run in runs):
+        raise self.retry(countdown=CANARY_RETRY_S)
 
 
 @shared_task

@@ -10,5 +10,7 @@ urlpatterns = [
     path("history/", views.history, name="history"),
     path("history/<uuid:session_id>/", views.session_detail, name="session-detail-page"),
     path("history/<uuid:session_id>/delete/", views.session_delete, name="session-delete-page"),
+    path("your-data/", views.own_data, name="own-data-page"),
+    path("your-data/erase/", views.own_data_erase, name="own-data-erase"),
     path("language/", set_language, name="set_language"),
 ]

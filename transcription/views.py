@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
@@ -20,6 +21,8 @@ from django.views.decorators.http import require_POST, require_safe
 from transcription.listeners import Listener, listener_of_request
 from transcription.models import Segment, Session, SessionQuerySet
 from transcription.page_texts import HISTORY_TEXTS, LANGUAGES, LIVE_TEXTS
+from transcription.privacy.erasure import request_erasure
+from transcription.privacy.holdings import held_of
 from transcription.services import SessionIsLive, delete_session
 
 SESSIONS_PER_PAGE = 20
@@ -94,9 +97,30 @@ def session_detail(request: HttpRequest, listener: Listener, session_id: UUID) -
         "segments": session.segments.exclude(text="").order_by("number"),
         "transcript_url": live_config()["transcript_url"].replace("{id}", str(session_id)),
         "export_formats": EXPORT_FORMATS,
+        "audio": session.audio.all(),
         "texts": HISTORY_TEXTS,
     }
     return render(request, "transcription/session.html", context)
+
+
+@require_safe
+@page_for_listeners
+def own_data(request: HttpRequest, listener: Listener) -> HttpResponse:
+    held = held_of(listener.user_id)
+    context = {
+        "held": held,
+        "is_erasing": held.erasure is not None and held.erasure.finished_at is None,
+        "retention_days": settings.HARK_RETENTION_DAYS,
+        "audio_ttl_days": settings.HARK_AUDIO_TTL_DAYS,
+    }
+    return render(request, "transcription/own_data.html", context)
+
+
+@require_POST
+@page_for_listeners
+def own_data_erase(request: HttpRequest, listener: Listener) -> HttpResponse:
+    request_erasure(listener.user_id)
+    return redirect("own-data-page")
 
 
 @require_POST

@@ -76,17 +76,18 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("loud")
     temporary = folder / "temporary"
     temporary.mkdir()
-    settings = {
-        "HARK_MODELS": "fake",
-        "HARK_ANONYMOUS": "off",
-        "HARK_LOG_LEVEL": "DEBUG",
-        "HARK_LOG_FORMAT": "json",  # Daphne, which logs the same way, writes text
-        "HARK_AUDIO_TTL_DAYS": "7",  # whoever asks for it has audio stored; at first nobody does
-        "TMPDIR": str(temporary),
-    }
     with pytest.MonkeyPatch.context() as patch, own_valkey() as valkey:
         patch.setattr(topology, "web", talkative(topology.web))
-        with running_stack(folder / "stack", REDIS_URL=valkey.url, **settings) as stack:
+        with running_stack(
+            folder / "stack",
+            HARK_MODELS="fake",
+            HARK_ANONYMOUS="off",
+            HARK_LOG_LEVEL="DEBUG",
+            HARK_LOG_FORMAT="json",  # Daphne, which logs the same way, writes text
+            HARK_AUDIO_TTL_DAYS="7",  # whoever asks for it has audio stored; at first nobody does
+            REDIS_URL=valkey.url,
+            TMPDIR=str(temporary),
+        ) as stack:
             yield stack
 
 

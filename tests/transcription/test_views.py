@@ -14,8 +14,9 @@ from django.urls import reverse, set_script_prefix
 from django.utils.translation import override
 
 from tests.factories import make_session, make_user
-from transcription.models import Session
+from transcription.models import Session, StoredAudio
 from transcription.page_texts import LIVE_TEXTS
+from transcription.privacy.erasure import pursue
 from transcription.views import SESSIONS_PER_PAGE
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,7 @@ def json_block(html: str, name: str) -> Any:
 # --- Who may look ---
 
 
-@pytest.mark.parametrize("address", ["/", "/history/", f"/history/{uuid4()}/"])
+@pytest.mark.parametrize("address", ["/", "/history/", f"/history/{uuid4()}/", "/your-data/"])
 def test_a_stranger_is_asked_to_sign_in_and_sent_back_afterwards(address: str) -> None:
     response = Client().get(address)
     assert response.status_code == 302
@@ -287,3 +288,44 @@ def test_a_foreign_page_cannot_delete() -> None:
     client.force_login(make_user())
     session = make_session("Hello.", owner=owner_of(client))
     assert client.post(f"/history/{session.pk}/delete/").status_code == 403
+
+
+# --- Your data ---
+
+
+def test_people_see_how_much_is_kept_of_them_and_have_all_of_it_deleted() -> None:
+    client = signed_in()
+    make_session("alpha", "bravo", owner=owner_of(client))
+    kept = make_session("charlie", owner=make_user("bob"))
+
+    before = client.get("/your-data/").content.decode()
+    asked = client.post("/your-data/erase/")
+    meanwhile = client.get("/your-data/").content.decode()
+    pursue()
+    after = client.get("/your-data/").content.decode()
+
+    assert "Sessions: 1, with 2 segments of text." in before
+    assert 'href="/api/v1/me/export/"' in before
+    assert asked["Location"] == "/your-data/"
+    assert ("is being deleted" in meanwhile, "is being deleted" in after) == (True, False)
+    assert "Sessions: 0, with 0 segments of text." in after
+    assert set(Session.objects.all()) == {kept}
+
+
+def test_nobody_deletes_by_following_a_link_or_from_another_site() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("alice"))
+
+    assert client.get("/your-data/erase/").status_code == 405
+    assert client.post("/your-data/erase/").status_code == 403
+
+
+def test_stored_audio_is_offered_beside_the_transcript() -> None:
+    client = signed_in()
+    session = make_session("alpha", owner=owner_of(client))
+    StoredAudio.objects.create(session=session, number=2, duration_ms=1, sample_rate_hz=16_000, num_bytes=1)
+
+    assert (
+        f'href="/api/v1/sessions/{session.pk}/audio/2/" download>FLAC</a>'
+        in client.get(f"/history/{session.pk}/").content.decode()
+    )

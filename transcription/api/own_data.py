@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Min, Sum
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -18,8 +17,8 @@ from transcription.api import renderers, serializers
 from transcription.api.downloads import PRIVATE, download, pieces_of
 from transcription.api.views import NO_SCOPE, NOT_FOUND, NOT_SIGNED_IN, SESSION_ID, SessionView
 from transcription.listeners import listener_of_request
-from transcription.models import Erasure, Segment, Session, StoredAudio
 from transcription.privacy import erasure, export
+from transcription.privacy.holdings import held_of
 from transcription.privacy.places import path_of
 
 AUDIO_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH, description="Which stretch of the session, from the list.")
@@ -112,15 +111,13 @@ class SessionAudio(SessionView):
 
 def own_data(user_id: int | None) -> dict[str, Any]:
     """As OwnDataSerializer describes it. user_id: None for what belongs to nobody."""
-    sessions = Session.objects.filter(owner=user_id)
-    last = Erasure.objects.filter(user=user_id).first()
-    audio = StoredAudio.objects.filter(session__owner=user_id).aggregate(total=Sum("num_bytes"))
+    held = held_of(user_id)
     return {
-        "sessions": sessions.count(),
-        "segments": Segment.objects.filter(session__owner=user_id).count(),
-        "audio_bytes": audio["total"] or 0,
-        "oldest_at": sessions.aggregate(oldest=Min("started_at"))["oldest"],
+        "sessions": held.num_sessions,
+        "segments": held.num_segments,
+        "audio_bytes": held.audio_bytes,
+        "oldest_at": held.oldest_at,
         "retention_days": settings.HARK_RETENTION_DAYS,
         "audio_ttl_days": settings.HARK_AUDIO_TTL_DAYS,
-        "erasure": None if last is None else serializers.ErasureSerializer(last).data,
+        "erasure": None if held.erasure is None else serializers.ErasureSerializer(held.erasure).data,
     }

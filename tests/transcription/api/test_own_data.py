@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -9,6 +10,7 @@ from zipfile import ZipFile
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import AsyncClient, Client
 from pytest_django import Settings
 
@@ -47,6 +49,13 @@ def bob() -> Client:
     client = Client()
     client.force_login(make_user("bob"))
     return client
+
+
+@pytest.fixture
+async def _served() -> AsyncIterator[None]:
+    """Closes the connection of the thread that requests are worked on in."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 async def body_of(user: User, address: str) -> tuple[Any, bytes]:
@@ -116,6 +125,7 @@ def test_visitors_of_this_machine_speak_for_what_belongs_to_nobody(client: Clien
     assert Erasure.objects.get().user is None
 
 
+@pytest.mark.usefixtures("_served")
 @pytest.mark.django_db(transaction=True)
 async def test_the_export_holds_everything_that_is_stored_of_somebody(alice: User, audio_dir: Path) -> None:
     def stored() -> Session:
@@ -156,6 +166,7 @@ def test_stored_audio_is_listed_and_others_learn_nothing_of_it(api: Client, bob:
     assert api.get(f"{address}0/").status_code == 404
 
 
+@pytest.mark.usefixtures("_served")
 @pytest.mark.django_db(transaction=True)
 async def test_stored_audio_can_be_downloaded_until_its_file_is_gone(alice: User, audio_dir: Path) -> None:
     session = await sync_to_async(make_session)("alpha", owner=alice)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -155,13 +156,18 @@ async def test_a_full_store_takes_no_more_and_keeps_what_it_has(settings: Settin
     for start in range(0, loud.nbytes, PIECE_BYTES):
         before = kept.num_bytes
         kept.write(loud.tobytes()[start : start + PIECE_BYTES])
-        await until(lambda before=before: kept.num_bytes > before or storing_for(PERSON) is Storing.FULL)
+        await until(partial(has_grown, kept, before))
     kept.finish(None)
 
     samples, row = await written(session_id)
 
     assert 1_000_000 <= row.num_bytes < 1_000_000 + 2 * PIECE_BYTES
     assert np.array_equal(samples, loud[: len(samples)])
+
+
+def has_grown(kept: Keeping, before: int) -> bool:
+    """Or there is no room for it."""
+    return kept.num_bytes > before or storing_for(PERSON) is Storing.FULL
 
 
 async def until(condition: Callable[[], bool]) -> None:

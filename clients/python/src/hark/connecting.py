@@ -21,6 +21,7 @@ def connect(
     endpoint_ms: int | None = None,
     max_segment_s: float | None = None,
     denoise: bool = False,
+    store_audio: bool | None = None,
     metadata: Mapping[str, str | int | float | bool | None] | None = None,
     encoding: Encoding | Container = "pcm_s16le",
     sample_rate: int = 16_000,
@@ -56,6 +57,7 @@ def connect(
         "endpoint_ms": endpoint_ms,
         "max_segment_s": max_segment_s,
         "denoise": denoise or None,
+        "store_audio": store_audio,
         "metadata": dict(metadata) if metadata else None,
     }
     options = StreamOptions(
