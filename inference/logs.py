@@ -38,9 +38,9 @@ def redacted(text: str) -> str:
 def about(session: object = None, *, segment: int | None = None, stream: int | None = None) -> dict[str, object]:
     """What a log line is about, to be given as its `extra`.
 
-    session: its id; segment: its number in the session; stream: its number on the link, in the inference process.
+    session: its id, if there is one; segment: its number in the session; stream: its number on the link, at inference.
     """
-    given = {"session": None if session is None else str(session), "segment": segment, "stream": stream}
+    given = {"session": str(session) if session else None, "segment": segment, "stream": stream}
     return {name: value for name, value in given.items() if value is not None}
 
 

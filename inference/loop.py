@@ -231,7 +231,7 @@ class RecognitionLoop:
             self.deliver(link_id, [failure(request.stream, err)])
             return
         name = engine.info.name
-        stream = Stream(request.stream, name, request.options, request.checkpoint)
+        stream = Stream(request.stream, name, request.options, request.checkpoint, session=request.session)
         key = link_id, request.stream
         self.clients[key] = self._active[key] = Client(link_id, stream, engine)
         language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
@@ -245,7 +245,8 @@ class RecognitionLoop:
         model = client.stream.next_model if isinstance(request.model, UnsetType) else request.model
         info = self.engines[model].info
         if not isinstance(request.languages, UnsetType) and not can_serve(info, request.languages):
-            logger.warning("a stream of %s was to be configured for %s; kept as it was", info.name, request.languages)
+            subject = about_stream(client.stream)
+            logger.warning("a stream of %s was to know %s; kept as it was", info.name, request.languages, extra=subject)
             request = structs.replace(request, languages=UNSET)
         client.stream.configure(request)
         self.change_model(client, model)
@@ -266,7 +267,8 @@ class RecognitionLoop:
         try:
             return self.lineup.named(model, languages).info.name
         except InferenceError as err:
-            logger.warning("a stream of %s was to change to %s; kept as it was: %s", client.stream.next_model, model, err)
+            subject, former = about_stream(client.stream), client.stream.next_model
+            logger.warning("a stream of %s was to change to %s; kept as it was: %s", former, model, err, extra=subject)
             return UNSET
 
     def _admit(self, request: OpenStream) -> None:
@@ -393,6 +395,7 @@ class RecognitionLoop:
         """Give the stream its result."""
         stream = client.stream
         if isinstance(result, StepError):
+            logger.error("stream %d ends: %s could not recognise it", stream.stream_id, model, extra=about_stream(stream))
             give_up(stream, result)
             return
         heard = _heard(result, model, timings)
@@ -461,13 +464,18 @@ def give_up(stream: Stream, err: InferenceError) -> None:
     stream.is_done = True
 
 
+def about_stream(stream: Stream) -> dict[str, object]:
+    """For log lines."""
+    return about(stream.session, stream=stream.stream_id)
+
+
 @contextmanager
 def _sparing_others(stream: Stream) -> Iterator[None]:
     """A fault in here ends this one stream; without that its replay would end the process again and again, for everybody."""
     try:
         yield
     except Exception:
-        logger.exception("stream %d failed", stream.stream_id, extra=about(stream=stream.stream_id))
+        logger.exception("stream %d failed", stream.stream_id, extra=about_stream(stream))
         give_up(stream, StepError(STREAM_FAILED))
 
 

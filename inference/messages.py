@@ -65,12 +65,13 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 class OpenStream(Request, frozen=True, tag="open", kw_only=True):
     """`checkpoint` is not the beginning when a stream is replayed after an inference process was lost.
 
-    `goes_on`: it was open before, here or elsewhere.
+    `goes_on`: it was open before, here or elsewhere. `session`: what log lines about it call it.
     """
 
     options: StreamOptions
     checkpoint: Checkpoint = Checkpoint()
     goes_on: bool = False
+    session: str = ""
 
 
 class AudioChunk(Request, frozen=True, tag="audio", kw_only=True):

@@ -75,7 +75,7 @@ class Heard:
 @dataclass(slots=True)
 class Stream:
     """`stream_id` is the web process's own. `model` is the name of the engine that serves it now; `next_model`: from the next
-    segment on."""
+    segment on. `session`: what log lines about it call it."""
 
     stream_id: int
     model: str
@@ -87,6 +87,7 @@ class Stream:
     is_ending: bool = False
     is_done: bool = False
     has_step: bool = False
+    session: str = ""
     next_model: str = field(init=False)
     next_options: StreamOptions = field(init=False)
     buffer: AudioBuffer = field(init=False)

@@ -81,6 +81,7 @@ class StreamHandle:
     checkpoint: Checkpoint = Checkpoint()
     was_opened: bool = False
     is_over: bool = False
+    session: str = ""
     _unsettled: deque[_Sent] = field(default_factory=deque)
     num_frames: int = field(init=False)
     _is_ending: bool = False
@@ -243,7 +244,9 @@ class StreamHandle:
 
     def _opening(self) -> OpenStream:
         self._began_sample = self.checkpoint.settled_samples
-        return OpenStream(stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on)
+        return OpenStream(
+            stream=self.number, options=self.options, checkpoint=self.checkpoint, goes_on=self.goes_on, session=self.session
+        )
 
     def _send(self, payload: bytes) -> None:
         self._repeatable(AudioChunk(stream=self.number, payload=payload), len(payload) // self.frame_bytes)

@@ -62,13 +62,15 @@ class InferenceClient:
             return WorkerStatus(node=", ".join(status.node for status in ready), is_ready=True, models=_merged(models))
         return next((_held_up(link.status) for link in self.workers if link.status is not NO_WORKER), NO_WORKER)
 
-    def open_stream(self, options: StreamOptions, on_events: OnEvents, checkpoint: Checkpoint = BEGINNING) -> StreamHandle:
+    def open_stream(
+        self, options: StreamOptions, on_events: OnEvents, checkpoint: Checkpoint = BEGINNING, session: str = ""
+    ) -> StreamHandle:
         """Open a stream at the least loaded process; StreamOpened or StreamFailed comes first.
 
         `checkpoint`: how far the stream was settled elsewhere; it goes on from there. When every process has too much to do, a
-        new stream is refused at once, and one that goes on is let in.
+        new stream is refused at once, and one that goes on is let in. `session`: what log lines about it call it.
         """
-        handle = StreamHandle(self, next(self._numbers), options, on_events, checkpoint)
+        handle = StreamHandle(self, next(self._numbers), options, on_events, checkpoint, session=session)
         self._handles[handle.number] = handle
         if not handle.goes_on and self._are_overloaded(options):
             asyncio.get_running_loop().call_soon(handle.fail, OverloadedError())
@@ -134,8 +136,8 @@ class InferenceClient:
             else:
                 self._place_or_wait(handle, only_with_room=True)
         if guilty is not None:
-            number = guilty.number
-            logger.error("stream %d ended %s and another process before it", number, link.name, extra=about(stream=number))
+            subject = about(guilty.session, stream=guilty.number)
+            logger.error("stream %d ended %s and another process before it", guilty.number, link.name, extra=subject)
             guilty.fail(CrashError())
         self._try_next_suspect()
         if lost:

@@ -235,6 +235,18 @@ def test_only_the_stream_that_the_engine_fails_on_is_told_so() -> None:
     assert bench.loop.clients == {}
 
 
+def test_the_log_says_which_session_could_not_be_recognised(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(FakeEngine(Faults(fail_on="zulu")))
+    bench.loop.submit(LINK, [OpenStream(stream=3, options=StreamOptions(), session="7d1f")])
+    bench.hear(3, say("yankee zulu"))
+    bench.end(3)
+
+    bench.run_dry()
+
+    (told,) = [record for record in caplog.records if "could not recognise" in record.message]
+    assert (vars(told)["session"], vars(told)["stream"]) == ("7d1f", 3)
+
+
 def test_audio_that_cannot_be_read_fails_its_own_stream_only(bench: Bench) -> None:
     bench.open(1)
     bench.open(2)

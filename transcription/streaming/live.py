@@ -277,7 +277,8 @@ class LiveStream:
             self._tick = asyncio.get_running_loop().call_later(max(0.0, due_s - time.monotonic()), self._on_tick)
 
     def _open(self, action: OpenRecognition) -> None:
-        self.sink = self.handle = self.client.open_stream(action.options, self._on_events, action.checkpoint)
+        name = str(self.session_id)
+        self.sink = self.handle = self.client.open_stream(action.options, self._on_events, action.checkpoint, name)
         self._discard_audio()
         if action.stores_audio:
             self.keeping = current_keeper().begin(self.session_id, self.epoch, action.options, action.checkpoint)

@@ -134,7 +134,9 @@ class Speaker:
     events: list[AnyStreamEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.handle: StreamHandle = self.client.open_stream(StreamOptions(max_segment_ms=3_000), self.events.extend)
+        self.handle: StreamHandle = self.client.open_stream(
+            StreamOptions(max_segment_ms=3_000), self.events.extend, session="7d1f"
+        )
 
     def say(self, word: str, silence_s: float) -> None:
         pcm = say(word, silence_s)
@@ -390,5 +392,8 @@ async def test_a_stream_goes_on_elsewhere_before_anything_else_happens() -> None
 
     first.die("silent")
 
-    assert [type(request) for request in second.outbox] == [OpenStream, AudioChunk]
+    opened, audio = second.outbox
+    assert isinstance(opened, OpenStream)
+    assert isinstance(audio, AudioChunk)
+    assert opened.session == "7d1f", "it is called the same in every log"
     speaker.handle.cancel()

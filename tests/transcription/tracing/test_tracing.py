@@ -80,6 +80,19 @@ async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.integration
+async def test_inference_is_told_what_the_session_is_called_in_logs(web_process: None) -> None:
+    socket = await Socket().open()
+    await socket.say("alpha bravo")
+    ready = await socket.expect("ready")
+
+    (stream,) = live.live_streams().values()
+    assert stream.handle is not None
+    assert stream.handle.session == ready["session"]
+    await socket.finish()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.integration
 async def test_each_segment_becomes_a_trace_of_its_own(
     web_process: None, exporter: Exporter, maker: SpanMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
