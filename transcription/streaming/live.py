@@ -55,8 +55,7 @@ from transcription.streaming.keeping import AudioSink, Keeping, Tee, current_kee
 from transcription.streaming.measuring import StreamMeasures, both
 from transcription.streaming.outbox import Outbox
 from transcription.streaming.recorder import current_recorder, wait_stored
-from transcription.tracing.times import SegmentTimes
-from transcription.tracing.tracer import Following, current_tracer
+from transcription.tracing.tracer import Following, current_tracer, times_of
 
 logger = logging.getLogger(__name__)
 
@@ -392,30 +391,25 @@ class LiveStream:
         self.measures.recorded(action)
         stored = self.recorder.put(self._entry(action))
         self._stored = self._last_stored = stored
-        if isinstance(action, RecordFinal) and self.tracer is not None:
-            self._following = self.tracer.follow(self._times_of(action), stored)
+        if isinstance(action, RecordFinal):
+            self._follow(action, stored)
         elif isinstance(action, RecordEnd):
             self._log_end(action)
         if isinstance(action, RecordFinal | RecordCheckpoint) and self.session.is_reliable:
             checkpoint = action.checkpoint
             stored.add_done_callback(lambda _stored: self.session.on_stored(checkpoint))
 
-    def _times_of(self, action: RecordFinal) -> SegmentTimes:
-        """Its final has just come."""
-        heard_s, final, timings = time.time(), action.final, action.timings
-        first_audio_s = self.session.results.latency.first_audio_s
-        return SegmentTimes(
-            session=str(self.session_id),
-            segment=final.segment,
-            model=final.model,
-            language=final.language,
-            first_audio_s=None if first_audio_s is None else heard_s - (time.monotonic() - first_audio_s),
-            start_ms=final.start_ms,
-            end_ms=final.end_ms,
-            queue_ms=timings.queue_ms,
-            infer_ms=timings.infer_ms,
-            heard_s=heard_s,
-        )
+    def _follow(self, action: RecordFinal, stored: "asyncio.Future[None]") -> None:
+        """Say where the final's time went: in the log where somebody reads so much, as a trace where that is wished."""
+        final, timings = action.final, action.timings
+        if logger.isEnabledFor(logging.DEBUG):
+            sentence = "segment %d of session %s: %d ms long, waited %.0f ms, computed %.0f ms"
+            subject = about(self.session_id, segment=final.segment)
+            length_ms, name = final.end_ms - final.start_ms, self.session_id
+            logger.debug(sentence, final.segment, name, length_ms, timings.queue_ms, timings.infer_ms, extra=subject)
+        if self.tracer is not None:
+            times = times_of(str(self.session_id), final, timings, self.session.results.latency.first_audio_s)
+            self._following = self.tracer.follow(times, stored)
 
     def _log_end(self, end: RecordEnd) -> None:
         reason = f" ({end.error_code})" if end.error_code else ""

@@ -10,10 +10,29 @@ from functools import cache
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from inference.messages import Timings
+from transcription.protocol import FinalResult
 from transcription.tracing.times import SegmentTimes
 
 logger = logging.getLogger(__name__)
 MakeSpans = Callable[[SegmentTimes], None]
+
+
+def times_of(session: str, final: FinalResult, timings: Timings, first_audio_s: float | None) -> SegmentTimes:
+    """Of a final that has just come. first_audio_s: when the stream's first audio came here, on the monotonic clock."""
+    now_s = time.time()
+    return SegmentTimes(
+        session=session,
+        segment=final.segment,
+        model=final.model,
+        language=final.language,
+        first_audio_s=None if first_audio_s is None else now_s - (time.monotonic() - first_audio_s),
+        start_ms=final.start_ms,
+        end_ms=final.end_ms,
+        queue_ms=timings.queue_ms,
+        infer_ms=timings.infer_ms,
+        heard_s=now_s,
+    )
 
 
 class Following:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import call_command
+from prometheus_client import generate_latest
 
+from inference.meters import InferenceMeters, Meters
 from transcription.dashboards import promql
 from transcription.dashboards.grafana import WIDTH, dashboard
 from transcription.dashboards.panels import ROWS
 from transcription.dashboards.rules import SHIPPED, Condition, rules
+from transcription.metrics.meters import WebMeters, WorkerMeters
 from transcription.metrics.names import EVERY
 from transcription.models import AlertRule
 
@@ -118,13 +121,23 @@ def test_no_shipped_rule_is_left_out() -> None:
     assert set(AlertRule.objects.filter(is_shipped=True).values_list("name", flat=True)) == {rule.name for rule in SHIPPED}
 
 
-def promtool(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def promtool(*arguments: str, folder: Path, given: str = "") -> "subprocess.CompletedProcess[str]":
     """On CI it must be there; elsewhere its absence is a skip."""
     program = shutil.which("promtool", path=os.environ["PATH"] + ":/usr/sbin")
     if program is None:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         give_up("promtool is missing: on Debian it is in the package prometheus")
-    return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run([program, *arguments], cwd=folder, input=given, capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize("make_meters", [WebMeters, WorkerMeters, InferenceMeters])
+def test_prometheus_finds_no_fault_with_names_and_kinds(make_meters: type[Meters], tmp_path: Path) -> None:
+    exposed = generate_latest(make_meters().registry).decode()
+
+    checked = promtool("check", "metrics", folder=tmp_path, given=exposed)
+
+    assert "# TYPE hark_" in exposed
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_prometheus_can_read_its_configuration_and_rules() -> None:

@@ -93,9 +93,14 @@ async def test_inference_is_told_what_the_session_is_called_in_logs(web_process:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.integration
-async def test_each_segment_becomes_a_trace_of_its_own(
-    web_process: None, exporter: Exporter, maker: SpanMaker, monkeypatch: pytest.MonkeyPatch
+async def test_each_segment_becomes_a_trace_of_its_own_and_a_line_of_the_log(
+    web_process: None,
+    exporter: Exporter,
+    maker: SpanMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG, "transcription.streaming.live")
     tracer = Tracer(maker.make)
     monkeypatch.setattr(live, "current_tracer", lambda: tracer)
     socket = await Socket().open()
@@ -113,6 +118,10 @@ async def test_each_segment_becomes_a_trace_of_its_own(
         spans = traces[trace_id_of(session, final["segment"])]
         assert_is_trace_of(final, session, spans)
     assert all(name.startswith("tracer") for name in exporter.threads), "not on the thread of the event loop"
+    lines = [(vars(record).get("session"), vars(record).get("segment")) for record in caplog.records if "session" in vars(record)]
+    assert lines == [(session, 0), (session, 1), (session, None)], "each segment, and the end"
+    assert f"session {session} is over: complete, " in caplog.text
+    assert "alpha" not in caplog.text
 
 
 def assert_is_trace_of(final: dict[str, Any], session: str, spans: dict[str, ReadableSpan]) -> None:
