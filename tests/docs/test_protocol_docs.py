@@ -16,7 +16,7 @@ from transcription import consumers, parsing, protocol
 from transcription.containers import UndecodableAudioError
 from transcription.diagnosis import FINDING_CODES
 from transcription.protocol import CLIENT_MESSAGES, SERVER_MESSAGES, CloseCode, Word
-from transcription.session import arrival, intake, results
+from transcription.session import arrival, closing, intake, results, terms
 from transcription.session import stream_session as session
 from transcription.streaming import caretaking, live, outbox, reporting, warden
 
@@ -70,7 +70,8 @@ def limits(schema: Any) -> set[str]:
 def codes_in(path: Path) -> set[str]:
     """Every literal code that a module gives to a warning, an error or a ProtocolError."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    makers = {"Loss", "ProtocolError", "_fail", "_bad_message", "_warning", "_say_no", "refuse", "SessionWarning", "SessionError"}
+    said = {"_fail", "_bad_message", "_warning", "_say_no", "refuse"}
+    makers = {"Complaint", "Loss", "ProtocolError", "SessionWarning", "SessionError"} | said
     found = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -89,7 +90,7 @@ def codes_of_errors(kind: type[errors.InferenceError]) -> set[str]:
 
 
 def all_codes() -> set[str]:
-    speakers = (parsing, intake, arrival, session, live, consumers, warden, caretaking, reporting)
+    speakers = (parsing, intake, arrival, terms, session, live, consumers, warden, caretaking, reporting)
     spoken = {code for module in speakers for code in codes_in(Path(str(module.__file__)))}
     of_fields = {"unsupported_encoding", "unsupported_sample_rate", "unsupported_channels", "invalid_option"}
     return spoken | of_fields | FINDING_CODES | {UndecodableAudioError.code} | codes_of_errors(errors.InferenceError)
@@ -160,7 +161,7 @@ def protocol_code(field: str, value: object) -> str:
 
 def test_every_error_is_listed_with_its_close_code() -> None:
     for code, row in rows("Error and warning codes").items():
-        expected = "" if row[1] == "warning" else str(int(session.CLOSE_CODES.get(code, CloseCode.BAD_REQUEST)))
+        expected = "" if row[1] == "warning" else str(int(closing.CLOSE_CODES.get(code, CloseCode.BAD_REQUEST)))
         assert row[2] == expected, code
 
 

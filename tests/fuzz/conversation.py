@@ -19,6 +19,7 @@ from transcription.session import actions as act
 from transcription.session.intake import MAX_HELD_BYTES, MAX_HELD_PIECES, OFFSET, AudioFormat, ReliableIntake
 from transcription.session.results import MAX_KEPT_FINALS, MAX_KEPT_GAPS
 from transcription.session.stream_session import Phase, Restored, StreamSession
+from transcription.session.terms import Terms
 
 MODEL: Final = link.ModelInfo(name="fake", engine="fake", languages=("en", "de"), multilingual=True)
 TIMINGS: Final = link.Timings(queue_ms=0.0, infer_ms=0.0)
@@ -156,7 +157,7 @@ class Conversation(RuleBasedStateMachine):
         self.session = self._new_session()
 
     def _new_session(self) -> StreamSession:
-        return self.makes_session("s-1", "en", lambda: self.now_s, lambda: (MODEL,), resume_token="secret", resume_s=120)
+        return self.makes_session("s-1", Terms("en", lambda: (MODEL,)), lambda: self.now_s, resume_token="secret", resume_s=120)
 
     @property
     def format(self) -> AudioFormat:

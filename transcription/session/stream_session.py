@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UnsetType, structs
 
 from inference import messages as link
 from transcription.containers import sniff
 from transcription.diagnosis import Diagnosis
-from transcription.languages import language_complaint, language_tags
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import (
     MAX_FRAME_BYTES,
     ClientMessage,
-    CloseCode,
     Configure,
     ContainerEncoding,
     Done,
@@ -28,7 +26,6 @@ from transcription.protocol import (
     Finalize,
     FinalResult,
     Gap,
-    GoingAway,
     ModelChanged,
     Ping,
     Pong,
@@ -39,65 +36,31 @@ from transcription.protocol import (
     SessionWarning,
     Start,
 )
-from transcription.serving.routes import RouteTable
 from transcription.session.account import Account
 from transcription.session.actions import (
     Action,
     CancelRecognition,
-    Close,
-    ConfigureRecognition,
     DiscardAudio,
     EndRecognition,
     FinalizeRecognition,
-    OpenRecognition,
     RecordCheckpoint,
     RecordEnd,
     RecordStart,
     Send,
 )
 from transcription.session.arrival import DECODED, WINDOW_MS, Arrival
+from transcription.session.closing import CLOSE_DRAINING, departure, done_message, failure, farewell
 from transcription.session.intake import OFFSET, AudioFormat, PlainIntake, ReliableIntake
 from transcription.session.options import (
-    applied_to,
-    change_of,
     container_of,
-    misread_without,
     raw_format_of,
-    recognition_change,
-    stream_options,
-    unsupported_in,
 )
 from transcription.session.results import Results
-from transcription.session.steering import Steering
-from transcription.session.storing import Storing, is_stored, storing_complaint
+from transcription.session.terms import Terms
 
 CHECKPOINT_EVERY_SAMPLES: Final = 10 * 16_000
 """A client keeps 30 s of audio; what another process asks it for must be among them."""
 MAX_BAD_MESSAGES: Final = 20
-PLAIN_CLOSES_IN_S: Final = 20
-
-CLOSE_CODES: Final = {
-    "inference_unavailable": CloseCode.FULL,
-    "server_full": CloseCode.FULL,
-    "model_unloaded": CloseCode.FULL,
-    "storage_unavailable": CloseCode.FULL,
-    "server_draining": CloseCode.DRAINING,
-    "recognition_failed": CloseCode.INTERNAL,
-    "internal": CloseCode.INTERNAL,
-    "frame_too_large": CloseCode.POLICY,
-    "message_too_long": CloseCode.POLICY,
-    "too_many_bad_messages": CloseCode.POLICY,
-    "slow_client": CloseCode.POLICY,
-    "session_too_long": CloseCode.POLICY,
-    "data_erased": CloseCode.POLICY,
-    "access_revoked": CloseCode.POLICY,
-    "ended_by_operator": CloseCode.POLICY,
-    "quota_exhausted": CloseCode.POLICY,
-    "idle_timeout": CloseCode.IDLE,
-    "unknown_session": CloseCode.UNKNOWN_SESSION,
-    "model_not_allowed": CloseCode.FORBIDDEN,
-    "store_audio_not_allowed": CloseCode.FORBIDDEN,
-}
 
 
 class Phase(Enum):
@@ -125,41 +88,43 @@ class Restored:
 @dataclass(slots=True)
 class StreamSession:
     """Args:
-    session_id: as stored. default_language: for a client that names none. clock: monotonic seconds.
-    models, routes: those loaded and in service now, asked again at each use. may_choose_model: whether its client may name one.
-    resume_token: the secret for coming back; resume_s: for how long. storing: what audio may be kept, asked when it begins.
+    session_id: as stored. terms: what its client asks for and may have. clock: monotonic seconds.
+    resume_token: the secret for coming back; resume_s: for how long.
     """
 
     session_id: str
-    default_language: str
+    terms: Terms
     clock: Callable[[], float]
-    models: Callable[[], Sequence[link.ModelInfo]]
     resume_token: str = ""
     resume_s: int = 0
-    routes: Callable[[], RouteTable] = RouteTable
-    may_choose_model: bool = True
-    storing: Callable[[], Storing] = lambda: Storing.OFF
     phase: Phase = Phase.WAITING
-    start: Start = field(default_factory=Start)
-    languages: tuple[str, ...] = ()
-    model: str = ""
-    language: str = ""
     results: Results = field(init=False)
     arrival: Arrival = field(init=False)
-    steering: Steering = field(init=False)
     _diagnosis: Diagnosis | None = None
     _farewell: list[Action] = field(default_factory=list)
     _held: list[Configure] = field(default_factory=list)
     _num_bad_messages: int = 0
     _is_draining: bool = False
     _is_given_up: bool = False
-    _stores_audio: bool = False
     _recorded_samples: int = 0
 
     def __post_init__(self) -> None:
         self.results = Results(self.clock)
-        self.steering = Steering(self.routes, self.models, self.may_choose_model)
         self.arrival = Arrival(PlainIntake(AudioFormat()), self.clock, self._on_gap)
+
+    @property
+    def start(self) -> Start:
+        """What its client asks for, changes included."""
+        return self.terms.start
+
+    @property
+    def model(self) -> str:
+        """That serves it now; empty before recognition is open."""
+        return self.terms.model
+
+    @property
+    def language(self) -> str:
+        return self.terms.language
 
     @property
     def checkpoint(self) -> link.Checkpoint:
@@ -330,17 +295,16 @@ class StreamSession:
                 return []
             case Phase.WAITING:
                 self.phase = Phase.OVER
-                return [Send(self._going_away()), Close(CloseCode.DRAINING, "server_draining")]
+                return [self._going_away(), CLOSE_DRAINING]
             case Phase.OPENING:
                 sentence = "The server is being stopped. Connect again in a moment."
                 return self._fail("server_draining", sentence, is_retryable=True, retry_after_s=1)
             case _ if self.can_resume:
                 self.phase = Phase.OVER
-                going, close = Send(self._going_away()), Close(CloseCode.DRAINING, "server_draining")
-                return [self._record_checkpoint(), CancelRecognition(), going, close]
+                return [self._record_checkpoint(), CancelRecognition(), self._going_away(), CLOSE_DRAINING]
             case _:
                 self._is_draining = True
-                return [Send(self._going_away()), *self.on_disconnect()]
+                return [self._going_away(), *self.on_disconnect()]
 
     # From recognition
 
@@ -368,8 +332,8 @@ class StreamSession:
         """The routes, or the models that are loaded, may have changed: go over to the model that serves it now."""
         if self.phase not in {Phase.LIVE, Phase.ENDING} or not self.model:
             return []
-        model = self.steering.next(self.start, self.languages, self.model)
-        return [] if isinstance(model, UnsetType) else [ConfigureRecognition(model=model)]
+        change = self.terms.reroute()
+        return [] if change is None else [change]
 
     def on_stored(self, checkpoint: link.Checkpoint) -> None:
         """The database has it: no process will ask the client for anything before it."""
@@ -380,21 +344,11 @@ class StreamSession:
     def _on_start(self, start: Start) -> list[Action]:
         if self.phase is not Phase.WAITING:
             return self._on_late_start(start)
-        if (refused := self._refused(start)) is not None:
-            return refused
-        self.start = start
+        if (refusal := self.terms.refusal(start)) is not None:
+            return self._fail(*refusal)
+        self.terms.agree(start)
         self.results.wants_words = start.words
-        self.languages = language_tags(start.language, self.default_language)
         return self._open(container_of(start))
-
-    def _refused(self, start: Start) -> list[Action] | None:
-        """The end of a session that cannot be what its client wants; None: it can."""
-        if (complaint := self.steering.model_complaint(start)) is not None:
-            return self._fail("model_not_allowed", complaint)
-        if (complaint := storing_complaint(start, self.storing())) is not None:
-            return self._fail("store_audio_not_allowed", complaint)
-        complaint = unsupported_in(start) or self.steering.scenario_complaint(start)
-        return None if complaint is None else self._fail("unsupported_option", complaint)
 
     def _on_late_resume(self, _resume: Resume) -> list[Action]:
         return self._bad_message("resume_not_first", "resume came in a running session; it is the first message of a socket.")
@@ -402,28 +356,21 @@ class StreamSession:
     def _on_late_start(self, start: Start) -> list[Action]:
         """Audio came first and was taken as the defaults say; a start that says otherwise means that it was misread."""
         taken = None if self.arrival.container is not None else self.arrival.format
-        if (misread := misread_without(start, taken=taken, is_reliable=self.is_reliable)) is not None:
-            return self._fail("start_after_audio", misread)
-        if (refused := self._refused(start)) is not None:
-            return refused
-        if start.store_audio and not self._stores_audio:
-            sentence = "start asks for the audio to be stored, but some came before it and was not. Send start first."
-            return self._fail("start_after_audio", sentence)
-        self.start = structs.replace(self.start, scenario=start.scenario)
+        if (refusal := self.terms.late_refusal(start, taken, is_reliable=self.is_reliable)) is not None:
+            return self._fail(*refusal)
         warning = self._warning(
             "late_start",
             "start came after the session was open; its language, scenario and timing count from the next segment"
             + ("; denoise is fixed by then and stays off" if start.denoise else "")
             + ("; the model is not chosen by it any more." if start.model else "."),
         )
-        return [*self._discarded(start), warning, *self._on_configure(change_of(start, self.default_language))]
+        return [*self._discarded(start), warning, *self._on_configure(self.terms.agree_late(start))]
 
     def _discarded(self, start: Start) -> list[Action]:
         """A late start that wants no audio stored is heeded all the same."""
-        if start.store_audio is not False or not self._stores_audio:
+        if start.store_audio is not False or not self.terms.stores_audio:
             return []
-        self._stores_audio = False
-        self.start = structs.replace(self.start, store_audio=False)
+        self.terms.store_no_more()
         return [DiscardAudio()]
 
     def _on_configure(self, change: Configure) -> list[Action]:
@@ -436,22 +383,11 @@ class StreamSession:
                 )
             self._held.append(change)  # what the model knows is not known yet
             return []
-        languages: tuple[str, ...] | UnsetType = UNSET
-        model: str | UnsetType = UNSET
-        warnings: list[Action] = []
-        if not isinstance(change.language, UnsetType):
-            languages = language_tags(change.language, self.default_language)
-            model = self.steering.next(self.start, languages, self.model)
-            server = self.model if isinstance(model, UnsetType) else model
-            if (complaint := language_complaint(languages, server, self.models())) is not None:
-                warnings.append(self._warning("unsupported_language", complaint))
-                languages, change = UNSET, structs.replace(change, language=UNSET)
-            else:
-                self.languages = languages
+        recognition_change, complaint = self.terms.change(change)
         if not isinstance(change.words, UnsetType):
             self.results.wants_words = change.words
-        self.start = applied_to(self.start, change)
-        return [*warnings, recognition_change(change, languages, model), *([self._record_checkpoint()] if self.is_shared else [])]
+        warnings = [] if complaint is None else [self._warning(*complaint)]
+        return [*warnings, recognition_change, *([self._record_checkpoint()] if self.is_shared else [])]
 
     def _opened(self) -> list[Action]:
         """A client that sends only audio has started with the defaults."""
@@ -464,17 +400,11 @@ class StreamSession:
         intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
         self.arrival = Arrival(intake, self.clock, self._on_gap, container)
         self._diagnosis = None if container is not None else _diagnosis_of(audio_format, self.clock)
-        options = stream_options(self.start, self.languages, audio_format)
-        options = structs.replace(options, model=self.steering.first(self.start, self.languages))
-        self._stores_audio = is_stored(self.start, self.storing())
-        return [OpenRecognition(options, stores_audio=self._stores_audio)]
+        return [self.terms.opening(audio_format)]
 
     def restore(self, restored: Restored) -> list[Action]:
         """Go on with a session that another process began. `on_resume` follows."""
-        self.start = restored.start
-        self.model = restored.model
-        self.languages = language_tags(restored.start.language, self.default_language)
-        self.language = self.languages[0] if len(self.languages) == 1 else "auto"
+        self.terms.agree_again(restored.start, restored.model)
         self._recorded_samples = restored.checkpoint.settled_samples
         audio_format = raw_format_of(restored.start)
         intake = ReliableIntake(audio_format, audio_format.frames_at(restored.checkpoint.settled_samples))
@@ -486,13 +416,10 @@ class StreamSession:
         self.results.restore(restored.finals, _before(settled_ms, restored.gaps), restored.checkpoint.next_segment)
         if restored.done is not None:
             self.phase = Phase.OVER
-            self._farewell = [Send(restored.done), Close(CloseCode.DONE, "done")]
+            self._farewell = farewell(restored.done)
             return []
         self.phase = Phase.LIVE
-        options = stream_options(self.start, self.languages, audio_format)
-        model = self.steering.resumed(self.start, self.languages, restored.model)
-        self._stores_audio = is_stored(self.start, self.storing())
-        return [OpenRecognition(structs.replace(options, model=model), restored.checkpoint, self._stores_audio)]
+        return [self.terms.reopening(audio_format, restored.checkpoint)]
 
     # Audio
 
@@ -532,8 +459,7 @@ class StreamSession:
         if self.phase is not Phase.OPENING and self.model:
             # Opened again after the inference process was lost. The client need not know, unless another model goes on.
             return self._on_model(event.model, self.checkpoint.next_segment)
-        self.model = event.model
-        self.language = event.language
+        self.terms.opened(event)
         if self.phase is Phase.OPENING:
             self.phase = Phase.LIVE
         ready = Ready(
@@ -543,29 +469,19 @@ class StreamSession:
             language=event.language,
             sample_rate=self.arrival.format.sample_rate_hz,
             window_ms=WINDOW_MS,
-            store_audio=self._stores_audio,
+            store_audio=self.terms.stores_audio,
         )
         held = [action for change in self._held for action in self._on_configure(change)]
         record = RecordStart(event.model, event.language, dict(self.start.metadata), self.start if self.is_shared else None)
-        return [record, Send(ready), *self._missing(event), *held, *self.on_routes()]
+        missing = [self._warning(*complaint) for complaint in self.terms.missing(event)]
+        return [record, Send(ready), *missing, *held, *self.on_routes()]
 
     def _on_model(self, model: str, from_segment: int) -> list[Action]:
         """Another one goes on, or the same."""
         if model == self.model:
             return []
-        self.model = model
+        self.terms.model = model
         return [Send(ModelChanged(model=model, from_segment=from_segment))]
-
-    def _missing(self, event: link.StreamOpened) -> list[Action]:
-        """What the client asked for and this server cannot do now."""
-        missing: list[Action] = []
-        if self.start.denoise and not event.denoise:
-            sentence = "denoise is true, but this server has no RNNoise; the audio is heard as it comes."
-            missing.append(self._warning("option_not_available", sentence))
-        if self.start.store_audio and not self._stores_audio:
-            sentence = "store_audio is true, but there is no room for more audio; it is heard and not stored."
-            missing.append(self._warning("audio_not_stored", sentence))
-        return missing
 
     def _on_final(self, event: link.TranscriptFinal) -> list[Action]:
         self.arrival.settled = event.checkpoint
@@ -632,8 +548,7 @@ class StreamSession:
         account = self._account()
         done = done_message(self.session_id, account, self.results.num_finals)
         record = self._record_end(account, "complete" if done.complete else "incomplete")
-        code = CloseCode.DRAINING if self._is_draining else CloseCode.DONE
-        self._farewell = [Send(done), Close(code, "done")]
+        self._farewell = farewell(done, is_draining=self._is_draining)
         return [record, *self._farewell]
 
     def _fail(self, code: str, message: str, *, is_retryable: bool = False, retry_after_s: int | None = None) -> list[Action]:
@@ -645,8 +560,7 @@ class StreamSession:
         if self.model:
             actions.append(self._record_end(self._account(), "failed", code))
         self.phase = Phase.OVER
-        error = SessionError(code=code, message=message, retryable=is_retryable, retry_after_s=retry_after_s)
-        self._farewell = [Send(error), Close(CLOSE_CODES.get(code, CloseCode.BAD_REQUEST), code)]
+        self._farewell = failure(SessionError(code=code, message=message, retryable=is_retryable, retry_after_s=retry_after_s))
         return [*actions, *self._farewell]
 
     def _refuse(self, err: ProtocolError) -> list[Action]:
@@ -677,21 +591,8 @@ class StreamSession:
             credit_ms=self.arrival.credit_ms,
         )
 
-    def _going_away(self) -> GoingAway:
-        resume_s = self.resume_s if self.can_resume else None
-        return GoingAway(reason="server_draining", resume_within_s=resume_s, closes_in_s=0 if resume_s else PLAIN_CLOSES_IN_S)
-
-
-def done_message(session_id: str, account: Account, num_segments: int) -> Done:
-    return Done(
-        session=session_id,
-        received_ms=account.received_ms,
-        transcribed_ms=account.transcribed_ms,
-        silence_ms=account.silence_ms,
-        gap_ms=account.gap_ms,
-        num_segments=num_segments,
-        complete=account.is_complete,
-    )
+    def _going_away(self) -> Send:
+        return departure(self.resume_s if self.can_resume else None)
 
 
 def _before(settled_ms: int, gaps: Iterable[Gap]) -> list[Gap]:

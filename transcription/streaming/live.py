@@ -50,6 +50,7 @@ from transcription.session.actions import (
 )
 from transcription.session.arrival import WINDOW_MS
 from transcription.session.stream_session import Phase, Restored, StreamSession
+from transcription.session.terms import Terms
 from transcription.streaming.decoding import DecodingQueue
 from transcription.streaming.keeping import AudioSink, Keeping, Tee, current_keeper, storing_for
 from transcription.streaming.measuring import StreamMeasures, both
@@ -82,17 +83,14 @@ class LiveStream:
         self.tracer = current_tracer()
         book = current_routebook()
         token = secrets.token_urlsafe(32)
-        self.session = StreamSession(
-            str(self.session_id),
+        terms = Terms(
             settings.HARK_DEFAULT_LANGUAGE,
-            time.monotonic,
-            lambda: self.client.status.models,
-            resume_token=token,
-            resume_s=settings.HARK_RESUME_S,
+            models=lambda: self.client.status.models,
             routes=lambda: book.table,
             may_choose_model=Scope.CHOOSE_MODEL in listener.scopes,
             storing=partial(storing_for, listener),
         )
+        self.session = StreamSession(str(self.session_id), terms, time.monotonic, token, settings.HARK_RESUME_S)
         self.token_hash = hash_of(token)
         self.handle: StreamHandle | None = None
         self.keeping: Keeping | None = None

@@ -9,7 +9,9 @@ from inference import messages as link
 from transcription.protocol import CloseCode, ModelChanged, SessionError, SessionWarning, Start
 from transcription.serving.routes import Route, RouteTable
 from transcription.session.actions import Action, ConfigureRecognition, OpenRecognition, Send
-from transcription.session.stream_session import CLOSE_CODES, Restored, StreamSession
+from transcription.session.closing import CLOSE_CODES
+from transcription.session.stream_session import Restored, StreamSession
+from transcription.session.terms import Terms
 
 ENGLISH = link.ModelInfo(name="english", engine="fake", languages=("en",), multilingual=False)
 MANY = link.ModelInfo(name="many", engine="fake", languages=("en", "de"), multilingual=True)
@@ -29,7 +31,7 @@ class Talk:
         self.routes = routes
         self.models: tuple[link.ModelInfo, ...] = (ENGLISH, MANY, PHONE)
         self.session = StreamSession(
-            "s-1", "en", lambda: 0.0, lambda: self.models, routes=lambda: self.routes, may_choose_model=may_choose
+            "s-1", Terms("en", lambda: self.models, lambda: self.routes, may_choose_model=may_choose), lambda: 0.0
         )
 
     def tell(self, kind: str, **fields: Any) -> list[Action]:

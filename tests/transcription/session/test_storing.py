@@ -28,7 +28,7 @@ def test_audio_is_kept_where_it_may_be_and_is_wished_for(storing: Storing, wishe
 
 def talk_where(storing: Storing) -> Talk:
     talk = Talk()
-    talk.session.storing = lambda: storing
+    talk.session.terms.storing = lambda: storing
     return talk
 
 

@@ -44,6 +44,7 @@ from transcription.session.actions import (
 )
 from transcription.session.results import LAG_EVERY_S, LAG_MS
 from transcription.session.stream_session import MAX_BAD_MESSAGES, Phase, StreamSession
+from transcription.session.terms import Terms
 
 ActionT = TypeVar("ActionT", bound=Action)
 MessageT = TypeVar("MessageT", bound=ServerMessage)
@@ -62,7 +63,7 @@ class Talk:
     actions: list[Action] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.session = StreamSession("s-1", "en", lambda: self.now_s, lambda: self.models)
+        self.session = StreamSession("s-1", Terms("en", lambda: self.models), lambda: self.now_s)
 
     def tell(self, kind: str, **fields: Any) -> list[Action]:
         return self.note(self.session.on_text(json.dumps({"type": kind} | fields)))

@@ -11,6 +11,7 @@ from transcription.protocol import FinalResult, Gap, PartialResult, ServerMessag
 from transcription.session.account import Account
 from transcription.session.actions import RecordEnd, RecordFinal
 from transcription.session.stream_session import StreamSession
+from transcription.session.terms import Terms
 from transcription.streaming.measuring import StreamMeasures, audio_seconds
 
 MODEL = "timed"
@@ -31,8 +32,8 @@ class Talk:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.session = StreamSession("talk", "en", self.clock, tuple)
-        self.session.model = MODEL
+        self.session = StreamSession("talk", Terms("en", tuple), self.clock)
+        self.session.terms.model = MODEL
         self.session.results.latency.first_audio_s = 100.0
         self.measures = StreamMeasures(self.session, self.clock)
 
@@ -182,7 +183,7 @@ def test_a_session_begins_once_and_ends_once(talk: Talk) -> None:
 
 
 def test_an_error_before_ready_counts_as_begun_failed_and_refused(talk: Talk) -> None:
-    talk.session.model = ""
+    talk.session.terms.model = ""
     error = SessionError(code="server_full", message="", retryable=True)
     before = [value("hark_sessions_started_total"), value("hark_sessions_ended_total", outcome="failed")]
     before += [value("hark_session_errors_total", code="server_full"), value("hark_refusals_total", reason="server_full")]

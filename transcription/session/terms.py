@@ -1,0 +1,146 @@
+"""What one client has asked for, and what it has got: options, languages, a model, and whether its audio is kept. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from msgspec import UNSET, UnsetType, structs
+
+from inference import messages as link
+from transcription.languages import language_complaint, language_tags
+from transcription.protocol import Configure, Start
+from transcription.serving.routes import RouteTable
+from transcription.session.actions import ConfigureRecognition, OpenRecognition
+from transcription.session.intake import AudioFormat
+from transcription.session.options import (
+    applied_to,
+    change_of,
+    misread_without,
+    recognition_change,
+    stream_options,
+    unsupported_in,
+)
+from transcription.session.steering import Steering
+from transcription.session.storing import Storing, is_stored, storing_complaint
+
+
+class Complaint(NamedTuple):
+    """What cannot be: a stable code, and a sentence that says what came, what was expected and what to do."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Terms:
+    """Args:
+    default_language: for a client that names none. models, routes: those loaded and in service now, asked again at each use.
+    may_choose_model: whether its client may name one. storing: what audio may be kept, asked when it begins.
+
+    `model` is empty until recognition is open.
+    """
+
+    default_language: str
+    models: Callable[[], Sequence[link.ModelInfo]]
+    routes: Callable[[], RouteTable] = RouteTable
+    may_choose_model: bool = True
+    storing: Callable[[], Storing] = lambda: Storing.OFF
+    start: Start = field(default_factory=Start, init=False)
+    languages: tuple[str, ...] = field(default=(), init=False)
+    model: str = field(default="", init=False)
+    language: str = field(default="", init=False)
+    stores_audio: bool = field(default=False, init=False)
+    steering: Steering = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steering = Steering(self.routes, self.models, self.may_choose_model)
+
+    # The beginning
+
+    def refusal(self, start: Start) -> Complaint | None:
+        """Why a session cannot be what its client wants; None: it can."""
+        if (sentence := self.steering.model_complaint(start)) is not None:
+            return Complaint("model_not_allowed", sentence)
+        if (sentence := storing_complaint(start, self.storing())) is not None:
+            return Complaint("store_audio_not_allowed", sentence)
+        sentence = unsupported_in(start) or self.steering.scenario_complaint(start)
+        return None if sentence is None else Complaint("unsupported_option", sentence)
+
+    def late_refusal(self, start: Start, taken: AudioFormat | None, *, is_reliable: bool) -> Complaint | None:
+        """Audio came before `start` and was read as `taken` (None: as a container) and as the defaults say."""
+        if (misread := misread_without(start, taken=taken, is_reliable=is_reliable)) is not None:
+            return Complaint("start_after_audio", misread)
+        if (refusal := self.refusal(start)) is not None:
+            return refusal
+        if start.store_audio and not self.stores_audio:
+            sentence = "start asks for the audio to be stored, but some came before it and was not. Send start first."
+            return Complaint("start_after_audio", sentence)
+        return None
+
+    def agree(self, start: Start) -> None:
+        self.start = start
+        self.languages = language_tags(start.language, self.default_language)
+
+    def agree_late(self, start: Start) -> Configure:
+        """What of it counts from the next segment on."""
+        self.start = structs.replace(self.start, scenario=start.scenario)
+        return change_of(start, self.default_language)
+
+    def agree_again(self, start: Start, model: str) -> None:
+        """As in another process, where `model` served."""
+        self.agree(start)
+        self.model = model
+        self.language = self.languages[0] if len(self.languages) == 1 else "auto"
+
+    def opening(self, audio_format: AudioFormat) -> OpenRecognition:
+        """Recognition of a session that begins."""
+        return self._open(audio_format, self.steering.first(self.start, self.languages), link.Checkpoint())
+
+    def reopening(self, audio_format: AudioFormat, checkpoint: link.Checkpoint) -> OpenRecognition:
+        """Recognition of a session that goes on after `checkpoint`."""
+        return self._open(audio_format, self.steering.resumed(self.start, self.languages, self.model), checkpoint)
+
+    def _open(self, audio_format: AudioFormat, model: str | None, checkpoint: link.Checkpoint) -> OpenRecognition:
+        self.stores_audio = is_stored(self.start, self.storing())
+        options = structs.replace(stream_options(self.start, self.languages, audio_format), model=model)
+        return OpenRecognition(options, checkpoint, self.stores_audio)
+
+    def opened(self, event: link.StreamOpened) -> None:
+        self.model, self.language = event.model, event.language
+
+    def missing(self, event: link.StreamOpened) -> Iterator[Complaint]:
+        """What the client asked for and this server cannot do now."""
+        if self.start.denoise and not event.denoise:
+            sentence = "denoise is true, but this server has no RNNoise; the audio is heard as it comes."
+            yield Complaint("option_not_available", sentence)
+        if self.start.store_audio and not self.stores_audio:
+            sentence = "store_audio is true, but there is no room for more audio; it is heard and not stored."
+            yield Complaint("audio_not_stored", sentence)
+
+    # Changes
+
+    def change(self, change: Configure) -> tuple[ConfigureRecognition, Complaint | None]:
+        """What recognition is to do from the next segment on, and what cannot be changed."""
+        languages: tuple[str, ...] | UnsetType = UNSET
+        model: str | UnsetType = UNSET
+        complaint: Complaint | None = None
+        if not isinstance(change.language, UnsetType):
+            languages = language_tags(change.language, self.default_language)
+            model = self.steering.next(self.start, languages, self.model)
+            server = self.model if isinstance(model, UnsetType) else model
+            if (sentence := language_complaint(languages, server, self.models())) is None:
+                self.languages = languages
+            else:
+                complaint = Complaint("unsupported_language", sentence)
+                languages, change = UNSET, structs.replace(change, language=UNSET)
+        self.start = applied_to(self.start, change)
+        return recognition_change(change, languages, model), complaint
+
+    def reroute(self) -> ConfigureRecognition | None:
+        """The routes, or the models that are loaded, may have changed; None: the same model goes on."""
+        model = self.steering.next(self.start, self.languages, self.model)
+        return None if isinstance(model, UnsetType) else ConfigureRecognition(model=model)
+
+    def store_no_more(self) -> None:
+        self.stores_audio = False
+        self.start = structs.replace(self.start, store_audio=False)
