@@ -136,7 +136,7 @@ def _of(metric: Metric, how: Aggregation, slots: Slots, labels: Mapping[str, str
     rows: dict[tuple[str, ...], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
     if not by:
         rows[()] = defaultdict(list)
-    for row in rows_of(series, slots, len(metric.buckets) + 1 if metric.buckets else 0):
+    for row in rows_of(metric, series, slots):
         rows[tuple(series[row.series_id].get(label, "") for label in by)][row.slot].append(row)
     if metric.kind != "gauge" and how in {"sum", "rate"}:
         return _counted(metric, how, slots, rows)
@@ -184,7 +184,7 @@ def _sum_of_means(_metric: Metric, rows: Sequence[Row]) -> float | None:
 
 
 def _sum_of_newest(_metric: Metric, rows: Sequence[Row]) -> float | None:
-    return sum(row.newest for row in rows)
+    return sum(row.newest for row in rows if row.newest is not None)
 
 
 COMBINED: Final[Mapping[str, Callable[[Metric, Sequence[Row]], float | None]]] = {

@@ -17,17 +17,18 @@ NODE: Final = "node"
 
 SAMPLES: Final = """
 SELECT series_id,
-       floor((extract(epoch FROM at) - %(since_s)s) / %(step_s)s)::bigint AS slot,
+       floor((date_part('epoch', at) - %(since_s)s) / %(step_s)s)::bigint AS slot,
        sum(total), sum(count)::bigint, min(low), max(high),
-       (array_agg(total / greatest(count, 1) ORDER BY at DESC))[1],
-       {buckets}
+       {newest}, {buckets}
   FROM transcription_metricsample
  WHERE series_id = ANY(%(series)s) AND resolution_s = %(resolution_s)s
    AND at >= to_timestamp(%(since_s)s) AND at < to_timestamp(%(until_s)s)
  GROUP BY series_id, slot
 """
+NEWEST: Final = "(array_agg(total / greatest(count, 1) ORDER BY at DESC))[1]"
+"""Only of gauges: it wants the samples sorted, which takes as long as all the rest."""
 SLOTS_SEEN: Final = """
-SELECT floor((extract(epoch FROM at) - %(since_s)s) / %(step_s)s)::bigint AS slot, count(DISTINCT at)
+SELECT floor((date_part('epoch', at) - %(since_s)s) / %(step_s)s)::bigint AS slot, count(DISTINCT at)
   FROM transcription_metricsample
  WHERE series_id = ANY(%(series)s) AND resolution_s = %(resolution_s)s
    AND at >= to_timestamp(%(since_s)s) AND at < to_timestamp(%(until_s)s)
@@ -36,7 +37,7 @@ SELECT floor((extract(epoch FROM at) - %(since_s)s) / %(step_s)s)::bigint AS slo
 
 
 class Row(NamedTuple):
-    """What happened to one series in one step; `num` is its count, `newest` the mean of its last sample. See `MetricSample`."""
+    """What happened to one series in one step, see `MetricSample`. `newest`: the mean of the last sample, of gauges alone."""
 
     series_id: int
     slot: int
@@ -44,7 +45,7 @@ class Row(NamedTuple):
     num: int
     low: float | None
     high: float | None
-    newest: float
+    newest: float | None
     buckets: list[int] | None
 
 
@@ -96,10 +97,12 @@ def _known(name: str) -> list[Known]:
     return [Known(pk, {**own, NODE: node}, bounds) for each, pk, own, node, bounds in every if each == name]
 
 
-def rows_of(series: Iterable[int], slots: Slots, num_buckets: int) -> list[Row]:
-    """num_buckets: of a histogram, the infinite one included; 0: it is none."""
+def rows_of(metric: Metric, series: Iterable[int], slots: Slots) -> list[Row]:
+    """`series`: of `metric`."""
+    num_buckets = len(metric.buckets) + 1 if metric.buckets else 0
     sums = ", ".join(f"sum(buckets[{number}])::bigint" for number in range(1, num_buckets + 1))
-    query = SAMPLES.format(buckets=f"ARRAY[{sums}]" if sums else "NULL")
+    newest = NEWEST if metric.kind == "gauge" else "NULL"
+    query = SAMPLES.format(newest=newest, buckets=f"ARRAY[{sums}]" if sums else "NULL")
     return [Row(*row) for row in _asked(query, series, slots)]
 
 
