@@ -55,4 +55,4 @@ class CorrectionAdmin(ReadOnly, ModelAdmin):
 
 
 def percent(ratio: float) -> str:
-    return f"{number_format(100 * ratio, decimal_pos=1)} %"
+    return f"{number_format(round(100 * ratio, 1), decimal_pos=1)} %"
