@@ -22,6 +22,9 @@ This one starts a server of its own and needs two cores to itself:
 This one does too, and takes twenty minutes:
   python -m benchmarks.swaps      what speakers notice while one model takes the place of another
 
+This one needs two minutes and no server:
+  python -m benchmarks.metrics    what metrics cost
+
 This one starts a server of its own and fills its database first:
   python -m benchmarks.console    how long the operators' console takes when much is stored
 

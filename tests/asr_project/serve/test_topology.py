@@ -64,6 +64,14 @@ def test_an_inference_process_is_told_its_own_address_and_to_use_one_thread() ->
     assert "CUDA_VISIBLE_DEVICES" not in spec.environment
 
 
+def test_each_process_has_a_port_for_its_metrics_where_they_are_wanted() -> None:
+    processes = topology.inference_processes(config(), SMALL)
+    ports = [topology.inference({"HARK_METRICS_PORT": "9100"}, each).environment["HARK_METRICS_PORT"] for each in processes]
+    assert ports == ["9101", "9102"]
+    assert topology.worker({"HARK_METRICS_PORT": "9100"}).environment["HARK_METRICS_PORT"] == "9100"
+    assert "HARK_METRICS_PORT" not in topology.inference({}, processes[0]).environment
+
+
 def test_each_inference_process_has_a_gpu_to_itself() -> None:
     processes = topology.inference_processes(config(), dataclasses.replace(SMALL, devices=("2", "GPU-b")))
 

@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
+from transcription.metrics.meters import web
 from transcription.protocol import CloseCode, PartialResult, Pong, SessionError
 from transcription.session.actions import Close, Send
 from transcription.streaming import outbox
 from transcription.streaming.outbox import MAX_UNSENT, Outbox
 
 PARTIAL = PartialResult(segment=0, text="a", stable="", start_ms=0, end_ms=1)
+
+
+def num_counted() -> float:
+    return web.registry.get_sample_value("hark_partials_dropped_total") or 0.0
 
 
 class Wire:
@@ -75,8 +80,10 @@ async def test_of_a_client_that_does_not_read_partials_are_dropped_and_the_rest_
         assert box.put(Send(Pong()))
         await asyncio.sleep(0)
 
+    num_dropped = num_counted()
     assert box.put(Send(PARTIAL)) is True
     assert box.put(Send(Pong())) is False
+    assert num_counted() - num_dropped == 1
     assert len(box._items) == MAX_UNSENT
     await box.close(0)
 

@@ -11,6 +11,7 @@ from django.db import DataError, OperationalError, connections
 
 from tests.factories import make_session
 from transcription import services
+from transcription.metrics.meters import web
 from transcription.models import Segment, Session
 from transcription.streaming import recorder as recorder_module
 from transcription.streaming.recorder import Recorder, close_recorder, current_recorder, wait_stored
@@ -110,11 +111,12 @@ async def test_while_the_database_is_away_entries_wait_and_are_stored_once_later
     recorder.put(started(session_id))
     stored = recorder.put(final(session_id))
     assert not await wait_stored(stored, 0.1)
-    assert recorder.num_waiting == 2
+    assert (recorder.num_waiting, web.registry.get_sample_value("hark_database_up")) == (2, 0)
 
     database_away.is_broken = False
 
     assert await wait_stored(stored, 10)
+    assert web.registry.get_sample_value("hark_database_up") == 1
     assert await stored_texts(session_id) == ["hello"]
     assert database_away.num_calls > 2
     assert recorder.num_waiting == 0
