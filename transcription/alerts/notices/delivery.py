@@ -44,11 +44,12 @@ def hand_over(channel_id: int) -> None:
 
 
 def deliver_notices(channel_id: int) -> None:
-    """Send what is due on a channel, until one is not taken. Blocks."""
+    """Send what is due on a channel. One that is not taken is the next one still, but not due. Blocks."""
     for _number in range(MAX_IN_A_ROW):
         delivery = claim_next(channel_id)
-        if delivery is None or not attempt(delivery):
+        if delivery is None:
             return
+        attempt(delivery)
 
 
 def claim_next(channel_id: int) -> AlertDelivery | None:
@@ -67,15 +68,14 @@ def claim_next(channel_id: int) -> AlertDelivery | None:
     return head
 
 
-def attempt(delivery: AlertDelivery) -> bool:
-    """Whether the next one may be tried at once."""
+def attempt(delivery: AlertDelivery) -> None:
     try:
         send(delivery)
     except NotDelivered as err:
-        return put_off(delivery, err)
+        put_off(delivery, err)
+        return
     delivery.state, delivery.delivered_at, delivery.next_at, delivery.error = State.DELIVERED, timezone.now(), None, ""
     delivery.save(update_fields=["state", "delivered_at", "next_at", "error"])
-    return True
 
 
 def send(delivery: AlertDelivery) -> None:
@@ -89,8 +89,8 @@ def send(delivery: AlertDelivery) -> None:
         webhook.send(channel, delivery.uid, payload)
 
 
-def put_off(delivery: AlertDelivery, err: NotDelivered) -> bool:
-    """Until its next try, or for ever. The next one of a channel need not be tried while this one waits."""
+def put_off(delivery: AlertDelivery, err: NotDelivered) -> None:
+    """Until its next try, or for ever."""
     is_last = err.is_final or delivery.num_attempts > len(BACK_OFF)
     delivery.error = str(err)[:300]
     delivery.state = State.FAILED if is_last else State.WAITING
@@ -98,7 +98,6 @@ def put_off(delivery: AlertDelivery, err: NotDelivered) -> bool:
     delivery.save(update_fields=["state", "next_at", "error"])
     level, num = logging.ERROR if is_last else logging.WARNING, delivery.num_attempts
     logger.log(level, "notice %s did not reach channel %d (try %d): %s", delivery.uid, delivery.channel_id, num, err)
-    return is_last
 
 
 def try_channel(channel: AlertChannel) -> AlertDelivery:

@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+DRIPS = -1
 
 
 @dataclass
 class Receiver:
-    """`statuses`: of the next answers; then 204. 0: no answer for as long as the test lasts. `location`: of redirects."""
+    """`statuses`: of the next answers; then 204. 0: no answer for as long as the test lasts; DRIPS: one byte of it
+    now and then. `location`: of redirects."""
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
@@ -35,11 +38,20 @@ def listening() -> Iterator[Receiver]:
             if status == 0:
                 receiver.is_over.wait(10)
                 return
+            if status == DRIPS:
+                self.drip()
+                return
             self.send_response(status)
             if receiver.location:
                 self.send_header("Location", receiver.location)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def drip(self) -> None:
+            """Until the other side has had enough."""
+            with suppress(OSError):
+                while not receiver.is_over.wait(0.02):
+                    self.wfile.write(b"H")
 
         def log_message(self, format: str, *args: object) -> None:
             pass

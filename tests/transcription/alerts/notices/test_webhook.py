@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.transcription.alerts.notices.receiver import Receiver, listening
+from tests.transcription.alerts.notices.receiver import DRIPS, Receiver, listening
 from transcription.alerts.notices import webhook
 from transcription.alerts.notices.errors import NotDelivered
 from transcription.alerts.notices.payloads import trial_payload
@@ -61,9 +61,12 @@ def test_redirects_are_not_followed(receiver: Receiver) -> None:
     assert len(receiver.bodies) == 1
 
 
-def test_a_receiver_that_never_answers_is_given_up(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [0, DRIPS])
+def test_a_receiver_that_does_not_come_to_an_end_is_given_up(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     monkeypatch.setattr(webhook, "DEADLINE_S", 0.1)
-    receiver.statuses = [0]
+    receiver.statuses = [status]
 
     with pytest.raises(NotDelivered, match="No answer within"):
         send(receiver.url)
