@@ -168,6 +168,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expire_seconds": HARK_CANARY_EVERY_S or 3600},
         "enabled": HARK_CANARY_EVERY_S > 0,
     },
+    "publish accuracy": {
+        "task": "transcription.tasks.publish_accuracy",
+        "schedule": 60.0,
+        "options": {"expire_seconds": 50},
+    },
     "close abandoned sessions": {
         "task": "transcription.tasks.close_abandoned_sessions",
         "schedule": 60.0,

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 
 from transcription import alerts, resumption, services, swaps
-from transcription.accuracy import rounds
+from transcription.accuracy import figures, rounds
 from transcription.metrics import collecting, rollup
 from transcription.privacy import erasure, retention
 from transcription.swaps import scheduling
@@ -47,6 +47,12 @@ def sweep() -> None:
 def pursue_erasures() -> None:
     """Forget what people wanted forgotten."""
     erasure.pursue()
+
+
+@shared_task
+def publish_accuracy() -> None:
+    """Say how many words are wrong, as a metric."""
+    figures.publish()
 
 
 @shared_task(bind=True, max_retries=3)

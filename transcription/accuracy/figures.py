@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
 
+from transcription.metrics import meters
 from transcription.models import CanaryRun, Correction
 
 CORRECTIONS_COUNT_FOR: Final = timedelta(days=7)
@@ -23,6 +24,12 @@ class ErrorRate:
     model: str
     language: str
     ratio: float
+
+
+def publish() -> None:
+    """Say the figures as metrics of this worker. Told every minute; what is not told again is forgotten."""
+    for told, rates in ((meters.worker.correction_wer, correction_rates()), (meters.worker.canary_wer, canary_rates())):
+        told.tell({(meters.worker.model(rate.model), meters.worker.language(rate.language)): rate.ratio for rate in rates})
 
 
 def correction_rates() -> Iterator[ErrorRate]:

@@ -3,11 +3,15 @@
 `web` and `worker` exist in every process of Django; each exports and stores only its own (`transcription.metrics.process`).
 """
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 from inference.meters import Bounded, Meters, Readings
 from inference.metrics import Metric
 from transcription.metrics import names
+
+TOLD_FOR_S: Final = 180.0
 
 
 class Flag:
@@ -23,6 +27,21 @@ class Flag:
         return {} if self.state is None else {(): float(self.state)}
 
 
+class Told:
+    """A gauge that somebody tells all values of now and then; missing when nobody has for a while, rather than wrong."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._readings: Readings = {}
+        self._told_at_s = float("-inf")
+
+    def tell(self, readings: Readings) -> None:
+        self._readings, self._told_at_s = readings, self._clock()
+
+    def read(self) -> Readings:
+        return self._readings if self._clock() - self._told_at_s < TOLD_FOR_S else {}
+
+
 class DjangoMeters(Meters):
     """Of a process that has the database."""
 
@@ -31,6 +50,11 @@ class DjangoMeters(Meters):
         self.model = Bounded()
         self.language = Bounded()
         self.code = Bounded()
+
+    def told(self, metric: Metric) -> Told:
+        told = Told()
+        self.watch(metric, told.read)
+        return told
 
     def flag(self, metric: Metric) -> Flag:
         flag = Flag()
@@ -67,8 +91,8 @@ class WebMeters(DjangoMeters):
 class WorkerMeters(DjangoMeters):
     def __init__(self) -> None:
         super().__init__()
-        self.canary_wer = self.gauge(names.CANARY_WER)
-        self.correction_wer = self.gauge(names.CORRECTION_WER)
+        self.canary_wer = self.told(names.CANARY_WER)
+        self.correction_wer = self.told(names.CORRECTION_WER)
         self.swaps = self.counter(names.SWAPS)
         self.alerts_open = self.gauge(names.ALERTS_OPEN)
 

@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from prometheus_client import generate_latest
 from pytest_django import Settings
 
 from tests.factories import make_segment, make_session
 from transcription.accuracy.corrections import correct
-from transcription.accuracy.figures import ErrorRate, canary_rates, correction_rates
+from transcription.accuracy.figures import ErrorRate, canary_rates, correction_rates, publish
+from transcription.metrics import meters
+from transcription.metrics.meters import TOLD_FOR_S, Told
 from transcription.models import CanaryRun, Correction
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +34,26 @@ def test_corrections_of_a_model_and_language_are_summed_word_by_word() -> None:
         ErrorRate("tiny", "en", 4 / 6),
         ErrorRate("tiny", "zh", 1 / 5),
     ]
+
+
+def test_the_figures_are_metrics_of_the_worker_until_nobody_says_them_again() -> None:
+    correct(make_session("a b", model="tiny").segments.get(), "a c")
+    run(num_errors=2)
+    publish()
+    exported = generate_latest(meters.worker.registry).decode()
+
+    assert 'hark_correction_wer_ratio{language="en",model="tiny"} 0.5' in exported
+    assert 'hark_canary_wer_ratio{language="en",model="tiny"} 0.2' in exported
+
+
+def test_what_was_told_long_ago_is_missing_rather_than_wrong() -> None:
+    now_s = 0.0
+    told = Told(lambda: now_s)
+    told.tell({("tiny", "en"): 0.5})
+    before = told.read()
+    now_s = TOLD_FOR_S
+
+    assert (before, told.read()) == ({("tiny", "en"): 0.5}, {})
 
 
 def test_corrections_of_a_week_ago_do_not_count() -> None:
