@@ -61,5 +61,5 @@ CONSOLE_TEXTS: Final[dict[str, Promise]] = {
     "no_alert": _("No alert is open."),
     "alert_open": _("open"),
     "alert_acknowledged": _("acknowledged"),
-    "process_line": _("{sessions} sessions, {speaking} speaking"),
+    "process_line": _("connections: {connections}, sessions: {sessions}, speaking: {speaking}"),
 }

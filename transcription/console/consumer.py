@@ -28,7 +28,7 @@ from transcription.console.rights import Rights, current_rights
 from transcription.console.workers import current_workers
 from transcription.protocol import CloseCode
 from transcription.streaming.draining import current_drain
-from transcription.streaming.reporting import LiveSession, current_layer, ensure_reporter
+from transcription.streaming.reporting import LiveSession, Report, current_layer, ensure_reporter
 from transcription.streaming.warden import Loss, current_warden
 
 logger = logging.getLogger(__name__)
@@ -177,12 +177,11 @@ class ConsoleSocket:
         """Raises DatabaseError, InterfaceError: names and texts cannot be had."""
         reports = self._hearing.reports(time.monotonic())
         return Live(
+            num_connections=sum(report.num_connections for report in reports),
             num_sessions=sum(report.num_sessions for report in reports),
             num_speaking=sum(report.num_speaking for report in reports),
-            processes=[
-                Process(node=report.node, num_sessions=report.num_sessions, num_speaking=report.num_speaking)
-                for report in reports
-            ],
+            num_listed=sum(report.num_listed for report in reports),
+            processes=[process_of(report) for report in reports],
             sessions=await self.rows(most_urgent(reports)) if "sessions" in self.shown.topics else None,
         )
 
@@ -235,3 +234,12 @@ class ConsoleSocket:
             if rights is None:
                 return self._close(CloseCode.FORBIDDEN, "access_revoked")
             self.rights = rights
+
+
+def process_of(report: Report) -> Process:
+    return Process(
+        node=report.node,
+        num_connections=report.num_connections,
+        num_sessions=report.num_sessions,
+        num_speaking=report.num_speaking,
+    )

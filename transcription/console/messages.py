@@ -19,6 +19,7 @@ class Process(Struct, frozen=True, kw_only=True):
     """A web process."""
 
     node: str
+    num_connections: int
     num_sessions: int
     num_speaking: int
 
@@ -42,10 +43,15 @@ class SessionRow(Struct, frozen=True, kw_only=True):
 
 
 class Live(Struct, frozen=True, kw_only=True, tag="live"):
-    """Once a second. `sessions`: None where the page does not show them; else at most as many as a page can hold."""
+    """Once a second. `sessions`: None where the page does not show them; else at most as many of `num_listed` as a page can hold.
 
+    The numbers are those of /metrics; listed are, besides sessions that have begun, sockets on which nothing has come yet.
+    """
+
+    num_connections: int
     num_sessions: int
     num_speaking: int
+    num_listed: int
     processes: list[Process]
     sessions: list[SessionRow] | None
 

@@ -50,6 +50,12 @@ class Reporter:
         if self.kind == "worker" and settings.HARK_METRICS_PORT:
             start_http_server(settings.HARK_METRICS_PORT, settings.HARK_METRICS_HOST, self._registry)
 
+    @property
+    def node(self) -> str:
+        """The name under which it stores; empty as long as it has none."""
+        store = self._store
+        return "" if store is None else store.node
+
     def stop(self) -> None:
         """Store what is there, and end; blocks for some seconds at most."""
         self._is_stopping.set()
@@ -102,6 +108,12 @@ def begin(kind: str) -> None:
     if kind not in _reporters:
         reporter = _reporters[kind] = Reporter(kind, meters.web if kind == "web" else meters.worker)
         reporter.start()
+
+
+def name_of(kind: str) -> str:
+    """Under which this process stores what it measures; empty as long as it has none."""
+    reporter = _reporters.get(kind)
+    return "" if reporter is None else reporter.node
 
 
 def end(kind: str) -> None:

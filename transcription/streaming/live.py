@@ -227,7 +227,7 @@ class LiveStream:
         self.forget()
 
     def drain(self) -> None:
-        """Put the session down, so that its client goes on elsewhere, or here as if elsewhere; what cannot go on comes to its end."""
+        """Put the session down: its client goes on elsewhere, or here as if elsewhere. What cannot go on comes to its end."""
         is_put_down = self.session.can_resume and self.session.phase is not Phase.OVER
         self.perform(self.session.on_drain())
         self._was_put_down = self._was_put_down or is_put_down

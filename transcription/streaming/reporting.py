@@ -8,17 +8,20 @@ import asyncio
 import heapq
 import logging
 import os
-import socket
 import time
 import uuid
 from typing import Any, Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from msgspec import Struct, to_builtins
 from redis.exceptions import RedisError
 
+from transcription.metrics.meters import web
+from transcription.metrics.process import name_of
 from transcription.session.stream_session import Phase
+from transcription.streaming.gauges import sessions_live, streams_speaking
 from transcription.streaming.live import LiveStream, live_streams
 
 logger = logging.getLogger(__name__)
@@ -60,12 +63,16 @@ class LiveSession(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """One web process. `sessions`: at most MAX_REPORTED of `num_sessions`, those furthest behind first, then who speaks."""
+    """One web process, with the numbers that it shows at /metrics.
+
+    `sessions`: at most MAX_REPORTED of the `num_listed` that are not over, those furthest behind first, then who speaks.
+    """
 
     node: str
-    at_s: float
+    num_connections: int
     num_sessions: int
     num_speaking: int
+    num_listed: int
     sessions: list[LiveSession]
 
 
@@ -157,10 +164,11 @@ def report_of(streams: list[LiveStream], now_s: float) -> Report:
     living = [stream for stream in streams if not stream.finished.is_set()]
     shown = heapq.nlargest(MAX_REPORTED, living, key=lambda stream: urgency(stream))
     return Report(
-        node=NODE,
-        at_s=time.time(),
-        num_sessions=len(living),
-        num_speaking=sum(stream.session.results.is_speaking for stream in living),
+        node=name_of("web") or FIRST_NODE,
+        num_connections=round(next(iter(web.connections.collect())).samples[0].value),
+        num_sessions=round(sum(sessions_live().values())),
+        num_speaking=round(sum(streams_speaking().values())),
+        num_listed=len(living),
         sessions=[live_session(stream, now_s) for stream in shown],
     )
 
@@ -207,7 +215,8 @@ def carry_out(session_id: uuid.UUID, order: Order) -> bool:
     return True
 
 
-NODE: Final = f"web@{socket.gethostname()}:{os.getpid()}"
+FIRST_NODE: Final = f"web@{settings.HARK_NODE}:{os.getpid()}"
+"""As long as the process has no name under which it stores what it measures."""
 
 _tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,18 +10,24 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from asr_project.asgi import application
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker
 from tests.stream_client import Message
+from tests.transcription.metrics.test_whole_way import page
 from tests.transcription.reliable_socket import ReliableSocket
 from tests.transcription.test_consumers import FIRST, PATIENCE_S, SECOND, Socket, cookie_of, stored
 from tests.transcription.web_process import running_web_process
 from transcription.access import keys
 from transcription.console import consumer
+from transcription.console.series import newest_points
 from transcription.listeners import ALL_SCOPES
+from transcription.metrics import meters
+from transcription.metrics.process import Reporter
 from transcription.models import Session
 from transcription.streaming import reporting, warden
 from transcription.streaming.reporting import send_order
@@ -124,6 +131,31 @@ async def test_whoever_may_read_sees_who_speaks_and_the_last_text_that_was_store
     await socket.finish()
     await console.until(lambda message: message.get("num_sessions") == 0)
     await console.disconnect()
+
+
+async def test_the_numbers_of_the_console_are_those_of_metrics_and_of_the_stored_samples() -> None:
+    console = await watching()
+    first, second = await speaking("alice"), await speaking("bob")
+
+    live = await console.until(lambda message: message.get("num_speaking") == 2)
+
+    told = (live["num_connections"], live["num_sessions"], live["num_speaking"])
+    measured = await page()
+    sessions = sum(value for name, value in measured.items() if name.startswith("hark_sessions_live"))
+    assert told == (measured["hark_connections"], sessions, measured["hark_streams_speaking"]) == (2, 2, 2)
+    assert await sync_to_async(drawn_now)() == told
+    await first.finish()
+    await second.finish()
+    await console.disconnect()
+
+
+def drawn_now() -> tuple[float | None, ...]:
+    """What the first chart shows when the process has stored what it measured."""
+    Reporter("web", meters.web).once()
+    (chart,) = [each for each in newest_points("15m", timezone.now() + timedelta(seconds=10)).charts if each.key == "connections"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+    return tuple(next(value for value in reversed(line.values) if value is not None) for line in chart.lines)
 
 
 async def test_no_word_that_is_said_reaches_those_who_may_not_read_nor_the_channel_layer(monkeypatch: pytest.MonkeyPatch) -> None:

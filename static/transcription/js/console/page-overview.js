@@ -20,12 +20,17 @@ const charts = config.charts.map((spec) => {
 const TOPICS = ["charts", "alerts"];
 const socket = follow({ topics: TOPICS, range }, { live: showLive, charts: takeNews, alerts: showAlerts });
 
-/** @param {{ num_sessions: number, num_speaking: number, processes: { node: string, num_sessions: number, num_speaking: number }[] }} live */
+/**
+ * @typedef {{ num_connections: number, num_sessions: number, num_speaking: number }} Numbers
+ * @param {Numbers & { processes: (Numbers & { node: string })[] }} live
+ */
 function showLive(live) {
+  showTile("connections", live.num_connections, "count");
   showTile("sessions", live.num_sessions, "count");
   showTile("speaking", live.num_speaking, "count");
   const lines = live.processes.map((process) => {
-    const line = texts.get("process_line", { sessions: process.num_sessions, speaking: process.num_speaking });
+    const numbers = { connections: process.num_connections, sessions: process.num_sessions, speaking: process.num_speaking };
+    const line = texts.get("process_line", numbers);
     const item = element("li", "");
     item.append(element("strong", process.node), ` ${line}`);
     return item;

@@ -6,11 +6,11 @@ import { SessionsView } from "./sessions-view.js";
 
 const view = new SessionsView(part("[data-sessions]"), texts, config, give);
 
-/** @param {{ num_sessions: number, sessions: import("./sessions-view.js").Session[] | null }} live */
+/** @param {{ num_listed: number, sessions: import("./sessions-view.js").Session[] | null }} live */
 function show(live) {
   if (live.sessions === null) return;
   view.show(live.sessions);
-  const [shown, total] = [live.sessions.length, live.num_sessions];
+  const [shown, total] = [live.sessions.length, live.num_listed];
   part("[data-count]").textContent = texts.get(shown < total ? "sessions_shown" : "sessions_all", { shown, total });
   part("[data-empty]").hidden = shown > 0;
   part("[data-sessions]").hidden = shown === 0;
