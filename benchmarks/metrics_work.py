@@ -30,6 +30,7 @@ from transcription.metrics.store import Store  # noqa: E402
 from transcription.protocol import FinalResult, PartialResult, SpeechEnded  # noqa: E402
 from transcription.session.actions import RecordFinal  # noqa: E402
 from transcription.session.stream_session import Phase, StreamSession  # noqa: E402
+from transcription.session.terms import Terms  # noqa: E402
 from transcription.streaming import gauges  # noqa: E402
 from transcription.streaming.measuring import StreamMeasures  # noqa: E402
 
@@ -52,8 +53,8 @@ class Speaker:
     """A session that is being spoken, and what is said of it."""
 
     def __init__(self, number: int) -> None:
-        self.session = StreamSession(f"speaker-{number}", "en", time.monotonic, tuple)
-        self.session.model, self.session.language, self.session.phase = "whisper-base", "en", Phase.LIVE
+        self.session = StreamSession(f"speaker-{number}", Terms("en", tuple), time.monotonic)
+        self.session.terms.model, self.session.terms.language, self.session.phase = "whisper-base", "en", Phase.LIVE
         self.session.results.latency.first_audio_s = time.monotonic()
         self.measures = StreamMeasures(self.session)
 
@@ -108,7 +109,7 @@ def postgres_s() -> float:
 def quiet_crowd_s() -> float:
     """One look at the living objects, with two thousand quiet sessions."""
     crowd = [Speaker(number) for number in range(NUM_QUIET)]
-    with mock.patch.object(gauges, "every_live_stream", lambda: crowd):
+    with mock.patch.object(gauges, "every_live_stream", return_value=crowd):
         return least_s(look_at_the_living)
 
 

@@ -1,7 +1,14 @@
-"""Celery tasks: each calls one service."""
+"""Celery tasks: each calls one service.
 
+A worker has `MAX_SLOW` threads for those that may take long (`may_take_long`), and a few more, so that those that must not wait
+never stand behind a swap, an e-mail server that hangs, or a sweep.
+"""
+
+import functools
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 from celery import shared_task
@@ -19,8 +26,28 @@ ABANDONED_AFTER = timedelta(minutes=5)
 RESUME_POINTS_KEPT = timedelta(minutes=30)
 
 CANARY_RETRY_S = 60
+# The worker of `make serve` has three threads more.
+MAX_SLOW = 5
+
+_slow = BoundedSemaphore(MAX_SLOW)
 
 logger = logging.getLogger(__name__)
+
+
+def may_take_long(task: Callable[..., None]) -> Callable[..., None]:
+    """Leave `task` to the next time where too many of its kind run: beat, or whoever looks after it, asks for it again."""
+
+    @functools.wraps(task)
+    def done(*args: Any, **options: Any) -> None:
+        if not _slow.acquire(blocking=False):
+            logger.info("%s is put off: %d tasks that take long run already", task.__name__, MAX_SLOW)
+            return
+        try:
+            task(*args, **options)
+        finally:
+            _slow.release()
+
+    return done
 
 
 @shared_task
@@ -38,12 +65,14 @@ def drop_resume_points() -> None:
 
 
 @shared_task
+@may_take_long
 def sweep() -> None:
     """Delete what has been kept for as long as it may be."""
     retention.sweep()
 
 
 @shared_task
+@may_take_long
 def pursue_erasures() -> None:
     """Forget what people wanted forgotten."""
     erasure.pursue()
@@ -56,6 +85,7 @@ def publish_accuracy() -> None:
 
 
 @shared_task(bind=True, max_retries=3)
+@may_take_long
 def play_canary(self: Any) -> None:
     """Play the reference clips to the server; it takes as long as they were spoken. A server that just starts is given time."""
     runs = rounds.play_round() if settings.HARK_CANARY_EVERY_S else []
@@ -64,12 +94,14 @@ def play_canary(self: Any) -> None:
 
 
 @shared_task
+@may_take_long
 def run_swap(swap_id: int) -> None:
     """Carry one swap out; it may take minutes."""
     swaps.run_swap(swap_id, swaps.InferenceFleet())
 
 
 @shared_task
+@may_take_long
 def tend_models() -> None:
     """Finish swaps that were left behind, and give inference processes the models that routes need."""
     swaps.tend(swaps.InferenceFleet())
@@ -83,6 +115,7 @@ def evaluate_alerts() -> None:
 
 
 @shared_task
+@may_take_long
 def deliver_notices(channel_id: int) -> None:
     """Send what waits for one channel."""
     alerts.deliver_notices(channel_id)

@@ -8,13 +8,14 @@ import pytest
 
 from transcription.metrics.meters import web
 from transcription.session.stream_session import Phase, StreamSession
+from transcription.session.terms import Terms
 from transcription.streaming import caretaking, gauges
 from transcription.streaming.measuring import StreamMeasures
 
 
 def stream(model: str, language: str, phase: Phase = Phase.LIVE, *, is_speaking: bool = False) -> Any:
-    session = StreamSession("s", "en", lambda: 0.0, tuple)
-    session.model, session.language, session.phase = model, language, phase
+    session = StreamSession("s", Terms("en", tuple), lambda: 0.0)
+    session.terms.model, session.terms.language, session.phase = model, language, phase
     session.results._last_speech_ms = 500 if is_speaking else -1
     return SimpleNamespace(session=session, measures=StreamMeasures(session))
 
