@@ -15,6 +15,7 @@ from transcription.alerts import events
 from transcription.alerts.readings import condition_of, culprits, measured
 from transcription.alerts.standings import keep, make_standings, standing_of, standing_to_ourselves
 from transcription.alerts.states import Deed, Notice, Outcome, follow
+from transcription.metrics import meters
 from transcription.models import AlertDelivery, AlertEvent, AlertRule, AlertStanding
 
 WHAT: Final = {Notice.FIRING: AlertDelivery.What.FIRING, Notice.RESOLVED: AlertDelivery.What.RESOLVED}
@@ -27,6 +28,7 @@ def evaluate(moment: datetime | None = None) -> None:
     for rule in AlertRule.objects.filter(is_enabled=True):
         look_at(rule, moment)
     end_unwatched(moment)
+    publish()
 
 
 def look_at(rule: AlertRule, moment: datetime) -> None:
@@ -74,3 +76,8 @@ def end_unwatched(moment: datetime) -> None:
             events.close_event(event, moment)
             AlertStanding.objects.filter(rule=event.rule).update(is_open=False, is_told=False, closed_at=moment)
             events.tell(event, AlertDelivery.What.RESOLVED, moment)
+
+
+def publish() -> None:
+    """Say how many alerts are not over, as a metric of this worker."""
+    meters.worker.alerts_open.tell({(severity,): num for severity, num in events.num_unresolved().items()})

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from transcription.alerts.notices.payloads import payload_of
 from transcription.alerts.readings import condition_of
 from transcription.alerts.standings import keep, standing_of, standing_to_ourselves
 from transcription.alerts.states import closed_by_hand
-from transcription.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
+from transcription.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, Severity
 
 Reason, State, What = AlertEvent.Reason, AlertEvent.State, AlertDelivery.What
 
@@ -76,6 +76,12 @@ def forget_old(keep: timedelta) -> int:
     AlertDelivery.objects.filter(event=None, created_at__lt=before).delete()
     old = AlertEvent.objects.filter(state=State.RESOLVED, resolved_at__lt=before)
     return old.delete()[1].get("transcription.AlertEvent", 0)
+
+
+def num_unresolved() -> dict[str, int]:
+    """By severity."""
+    counted = AlertEvent.objects.unresolved().order_by().values_list("severity").annotate(Count("pk"))
+    return dict.fromkeys(Severity.values, 0) | dict(counted)
 
 
 # --- By hand

@@ -101,7 +101,7 @@ ROWS: Final = (
     Row(
         "Trouble",
         (
-            now("Open alerts", names.ALERTS_OPEN, "severity"),
+            now("Open alerts", names.ALERTS_OPEN, "severity", how="max"),  # each worker tells of all
             rate("Sessions ended by an error", names.SESSION_ERRORS, "code"),
             rate("Refused", names.REFUSALS, "reason"),
             rate("Resumed", names.RESUMPTIONS, "outcome"),

@@ -59,7 +59,7 @@ SHIPPED: Final = (
         metric=names.CANARY_WER,
         aggregation="max",
         threshold=0.3,
-        window_s=3600,
+        window_s=300,
         severity="warning",
     ),
     Condition(

@@ -94,7 +94,7 @@ class WorkerMeters(DjangoMeters):
         self.canary_wer = self.told(names.CANARY_WER)
         self.correction_wer = self.told(names.CORRECTION_WER)
         self.swaps = self.counter(names.SWAPS)
-        self.alerts_open = self.gauge(names.ALERTS_OPEN)
+        self.alerts_open = self.told(names.ALERTS_OPEN)
 
 
 web: Final = WebMeters()

@@ -50,7 +50,7 @@ RULES = (
         'metric': 'hark_canary_wer_ratio',
         'aggregation': 'max',
         'threshold': 0.3,
-        'window_s': 3600,
+        'window_s': 300,
         'severity': 'warning',
     },
     {

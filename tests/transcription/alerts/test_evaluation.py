@@ -12,6 +12,7 @@ from inference.metrics import MEMORY
 from tests.factories import make_user
 from transcription.alerts import acknowledge, evaluate, forget_old, report_incident, resolve, settle_incident
 from transcription.alerts.shipped import SHIPPED
+from transcription.metrics import meters
 from transcription.metrics.names import BY_NAME
 from transcription.metrics.queries import described
 from transcription.models import (
@@ -242,6 +243,15 @@ def test_a_failure_that_no_rule_watches_is_told_once_and_again_when_all_is_well(
     settle_incident("swap/7")
 
     assert told() == ["firing", "resolved"]
+
+
+def test_each_look_tells_how_many_alerts_are_open(rule: AlertRule, look: Evaluate) -> None:
+    AlertRule.objects.update(severity="critical")
+    gauge(0, 0, worker="inference-0")
+    look(10)
+
+    read = meters.worker.registry.get_sample_value
+    assert [read("hark_alerts_open", {"severity": severity}) for severity in ("info", "warning", "critical")] == [0, 0, 1]
 
 
 def test_only_what_was_over_long_ago_is_forgotten(look: Evaluate) -> None:
