@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.sessions.models import Session as WebSession
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from transcription.models import CANARY_USER, ApiKey, Session, SessionQuerySet, StoredAudio, StreamTicket
+from transcription.models import CANARY_USER, ApiKey, Correction, Segment, Session, SessionQuerySet, StoredAudio, StreamTicket
 from transcription.privacy import files
 
 logger = logging.getLogger(__name__)
@@ -70,10 +71,17 @@ def delete_in_batches(sessions: SessionQuerySet) -> int:
     """Delete them with their segments, corrections, resume points and audio; returns how many there were."""
     num_deleted = 0
     while batch := list(sessions.order_by().values_list("pk", flat=True)[:BATCH]):
-        with transaction.atomic():
-            Session.objects.filter(pk__in=batch).delete()
+        delete_all_of(batch)
         num_deleted += len(batch)
     return num_deleted
+
+
+@transaction.atomic
+def delete_all_of(session_ids: list[UUID]) -> None:
+    """Segments are deleted where they lie: to fetch them first, as Django does for its cascade, takes seven times as long."""
+    Correction.objects.filter(segment__session__in=session_ids).delete()
+    Segment.objects.filter(session__in=session_ids)._raw_delete(DEFAULT_DB_ALIAS)
+    Session.objects.filter(pk__in=session_ids).delete()
 
 
 def delete_audio(now: datetime) -> int:
