@@ -155,8 +155,8 @@ def preparation(environment: dict[str, str]) -> ChildSpec:
 
 
 def worker(environment: dict[str, str]) -> ChildSpec:
-    """Threads, not a forked pool: further copies of Django would cost more memory than the tasks need. Five are for tasks that may
-    take long (`transcription.tasks`), three for what must not wait."""
+    """Threads, not a forked pool: further copies of Django would cost more memory than the tasks need. Five are for tasks that
+    may take long (`transcription.tasks`), three for what must not wait."""
     flags = ["--pool", "threads", "--concurrency", "8", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     return python_child(
         "worker",

@@ -1,9 +1,8 @@
 """Where metrics are counted."""
 
 from inference import meters as meters_module
-from inference import metrics
 from inference.meters import OTHER, Bounded, InferenceMeters, Meters
-from inference.metrics import INFERENCE, Metric
+from inference.metrics import Metric
 
 LIVE = Metric("hark_test_live", "gauge", "Live.", ("model",))
 
@@ -38,10 +37,3 @@ def test_a_step_is_counted() -> None:
     assert read("hark_queue_age_seconds_bucket", {"le": "0.02"}) == 1
     assert read("hark_queue_age_seconds_count") == 2
     assert read("hark_step_seconds_sum", {"model": "tiny"}) == 0.12
-
-
-def test_names_follow_the_conventions() -> None:
-    for metric in (*INFERENCE, metrics.CPU, metrics.MEMORY):
-        assert metric.name.startswith("hark_")
-        assert (metric.kind == "counter") == metric.name.endswith("_total")
-        assert (metric.kind == "histogram") == bool(metric.buckets)
