@@ -18,7 +18,7 @@ OTHERS = {
 
 def documented() -> dict[str, list[str]]:
     """Variable → the defaults that the page gives it, one for each table it stands in."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     found: dict[str, list[str]] = {}
     for name, default in rows:
         found.setdefault(name, []).append(default)
