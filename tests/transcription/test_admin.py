@@ -18,21 +18,33 @@ from unfold.admin import ModelAdmin
 
 from tests.factories import NINE_O_CLOCK, make_session, make_user
 from transcription.access import keys
+from transcription.accuracy.corrections import correct
 from transcription.listeners import Scope
 from transcription.models import (
+    AlertChannel,
+    AlertDelivery,
+    AlertEvent,
+    AlertRule,
     ApiKey,
     ASRModel,
+    CanaryRun,
+    Correction,
+    Erasure,
     ModelRoute,
     ModelSchedule,
     ModelSwap,
     RouteOverride,
     Segment,
     Session,
+    StoredAudio,
 )
 
 pytestmark = pytest.mark.django_db
 SESSIONS = "/admin/transcription/session/"
-WRITTEN_BY_THE_SERVER = {Session, ASRModel, ModelSwap, RouteOverride, LogEntry}
+WRITTEN_BY_THE_SERVER = {
+    *(Session, ASRModel, ModelSwap, RouteOverride, LogEntry),
+    *(AlertEvent, AlertDelivery, StoredAudio, Correction, CanaryRun),
+}
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
@@ -41,7 +53,19 @@ def one_of_each(root: User) -> dict[type[models.Model], models.Model]:
     interval = IntervalSchedule.objects.create(every=1, period="minutes")
     asr_model = ASRModel.objects.create(name="heavy", multilingual=True)
     route = ModelRoute.objects.create(model=asr_model)
+    session = make_session("Good morning.", owner=root)
+    audio = {"duration_ms": 1, "sample_rate_hz": 16_000, "num_bytes": 1}
+    event = AlertEvent.objects.create(title="Too late", severity="warning", value=0.9, facts={})
+    channel = AlertChannel.objects.create(name="me", target="me@example.org")
     return {
+        AlertRule: AlertRule.objects.create(name="late", metric="hark_final_seconds", aggregation="p99", threshold=1),
+        AlertEvent: event,
+        AlertChannel: channel,
+        AlertDelivery: AlertDelivery.objects.create(event=event, channel=channel, what="firing"),
+        StoredAudio: StoredAudio.objects.create(session=session, **audio),
+        Correction: correct(session.segments.get(), "Good evening."),
+        CanaryRun: CanaryRun.objects.create(model="heavy", language="en"),
+        Erasure: Erasure.objects.create(user=root, requested_at=NINE_O_CLOCK),
         ASRModel: asr_model,
         ModelRoute: route,
         ModelSchedule: ModelSchedule.objects.create(route=route, model=asr_model, days=[0], starts=time(8), ends=time(9)),
@@ -53,7 +77,7 @@ def one_of_each(root: User) -> dict[type[models.Model], models.Model]:
         User: root,
         Group: Group.objects.create(name="operators"),
         ApiKey: keys.make_key(root, "gateway", [Scope.STREAM])[0],
-        Session: make_session("Good morning.", owner=root),
+        Session: session,
         IntervalSchedule: interval,
         CrontabSchedule: CrontabSchedule.objects.create(minute="0"),
         SolarSchedule: SolarSchedule.objects.create(event="sunrise", latitude=1, longitude=1),
@@ -262,12 +286,14 @@ KEYS = "/admin/transcription/apikey/"
 
 def test_a_new_key_is_shown_once_and_then_never_again(site: Client, root: User) -> None:
     fields = {"owner": str(root.pk), "name": "gateway", "scopes": ["stream", "transcripts:read"], "max_streams": "4"}
+    fields |= {"retention_days": "30", "stores_audio": "on"}
 
     made = site.post(f"{KEYS}add/", fields)
 
     (text,) = re.findall(r">(hark_\w{8}_\w{32})<", made.content.decode())
     key = keys.use_key(text)
     assert (key.owner, key.name, key.scopes, key.max_streams) == (root, "gateway", ["stream", "transcripts:read"], 4)
+    assert (key.retention_days, key.stores_audio) == (30, True)
     assert "no-store" in made["Cache-Control"]
     pages = [site.get(KEYS), site.get(f"{KEYS}{key.pk}/change/"), site.get(f"{KEYS}{key.pk}/history/"), site.get("/admin/")]
     assert [page.status_code for page in pages] == [200] * 4

@@ -35,10 +35,12 @@ def test_a_key_is_printed_alone_on_a_line_so_that_it_can_be_piped() -> None:
 def test_scopes_quotas_and_end_are_kept() -> None:
     make_user("alice")
     options = ["--scope", "transcripts:read", "--scope", "stream", "--max-streams", "3", "--max-audio-s-per-day", "60"]
+    options += ["--retention-days", "0", "--stores-audio"]
 
     key = use_key(said("create", "alice", "gateway", *options, "--expires-in-days", "2").strip())
 
     assert (key.scopes, key.max_streams, key.max_audio_s_per_day) == (["stream", "transcripts:read"], 3, 60)
+    assert (key.retention_days, key.stores_audio) == (0, True)
     assert key.expires_at is not None
     assert timedelta(days=1) < key.expires_at - timezone.now() <= timedelta(days=2)
 

@@ -17,7 +17,7 @@ from asr_project.asgi import application
 from tests.factories import make_session, make_user
 from transcription.access import door, keys
 from transcription.access.refusals import RESPONSE_EXTENSION
-from transcription.listeners import ALL_SCOPES, Scope
+from transcription.listeners import ALL_SCOPES, Listener, Scope
 from transcription.models import ApiKey, SocketLease, StreamTicket
 from transcription.recognizer import close_client
 from transcription.streaming.caretaking import stop_caretaker
@@ -27,6 +27,7 @@ from transcription.streaming.warden import close_warden
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STRANGER = "192.0.2.7"
+NOBODY = Listener(user_id=None, is_trusted_anonymous=False)
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -147,6 +148,16 @@ async def test_a_key_can_fetch_a_ticket_which_dies_with_it() -> None:
 
     assert good.is_accepted
     assert (bad.status, bad.code) == (401, "invalid_ticket")
+
+
+async def test_what_a_key_says_of_audio_holds_for_its_tickets_too() -> None:
+    admissions = []
+    for stores_audio in (True, False):
+        _key, text = await a_key(stores_audio=stores_audio)
+        ticket = await ticket_of(Client(), Authorization=f"Bearer {text}")
+        admissions += [await sync_to_async(door.of_key)(text), await sync_to_async(door.of_ticket)(ticket, NOBODY)]
+
+    assert [admission.listener.stores_audio for admission in admissions] == [True, True, False, False]
 
 
 async def test_a_ticket_dies_with_the_login_that_fetched_it() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 from asgiref.sync import sync_to_async
 
 from tests.factories import make_user
@@ -12,7 +14,9 @@ from tests.inference.worker import Worker, running_worker, say
 from tests.transcription.reliable_socket import ReliableSocket
 from tests.transcription.test_consumers import FIRST, SECOND, Socket, cookie_of, stored
 from tests.transcription.web_process import running_web_process
-from transcription.models import ResumePoint, Segment
+from transcription.models import ResumePoint, Segment, StoredAudio
+from transcription.privacy.places import path_of
+from transcription.streaming.keeping import close_keeper
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import current_recorder
 
@@ -121,6 +125,28 @@ async def test_another_process_goes_on_from_what_is_stored() -> None:
     assert messages[-1]["complete"] is True
     assert messages[-1]["received_ms"] == len(pcm) // 32
     assert await texts_stored() == [FIRST, SECOND]
+
+
+async def test_each_process_keeps_the_stretch_of_audio_that_it_heard(settings: Any, tmp_path: Path) -> None:
+    settings.HARK_AUDIO_DIR, settings.HARK_AUDIO_TTL_DAYS = tmp_path, 7
+    pcm = say(FIRST, 1.0) + say(SECOND, 1.0)
+    first = ReliableSocket()
+    ready = await first.begin(store_audio=True)
+    await first.send_pcm(pcm[: len(say(FIRST, 1.0)) + 12_800])
+    await first.expect("final")
+    await lose_the_process()
+    second = ReliableSocket()
+    resumed = await second.resume(ready, next_segment=0)
+    second.sent = resumed["offset"]
+    await second.send_pcm(pcm[2 * resumed["offset"] :])
+    await second.finish()
+    await close_keeper()
+
+    stretches = [stretch async for stretch in StoredAudio.objects.all()]
+    kept = [soundfile.read(path_of(each.session_id, each.number), dtype="int16")[0].tobytes() for each in stretches]
+
+    assert [each.start_ms for each in stretches] == [0, resumed["offset"] // 16]
+    assert kept == [pcm[: 2 * first.sent], pcm[2 * resumed["offset"] :]]
 
 
 async def test_a_process_that_lost_the_session_writes_nothing_more() -> None:
