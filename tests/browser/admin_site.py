@@ -39,7 +39,8 @@ ModelSchedule.objects.create(
 
 
 @contextmanager
-def administered_stack(folder: Path) -> Iterator[Stack]:
+def administered_stack(folder: Path, *, has_worker: bool = True) -> Iterator[Stack]:
+    """has_worker: whether Celery's worker runs, which carries out swaps."""
     clips = folder / "clips"
     clips.mkdir()
     soundfile.write(clips / "clip.wav", speak("alpha bravo charlie"), 16_000, subtype="PCM_16")
@@ -52,7 +53,8 @@ def administered_stack(folder: Path) -> Iterator[Stack]:
             check=True,
             timeout=60,
         )
-        stack.spawn(topology.worker(stack.environment))
+        if has_worker:
+            stack.spawn(topology.worker(stack.environment))
         yield stack
 
 

@@ -21,7 +21,6 @@ LOOKS = {
     "light": Visit("/admin/"),
     "dark-narrow": Visit("/admin/", width=390, height=844, colors="dark"),
     "chinese-dark": Visit("/admin/", locale="zh-CN", colors="dark"),
-    "chinese-narrow": Visit("/admin/", locale="zh-CN", width=390, height=844),
 }
 PAGES = {"overview": CONSOLE, "sessions": "/admin/console/sessions/", "workers": "/admin/console/workers/"}
 IS_FULL = {
@@ -35,10 +34,10 @@ FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 
 @pytest.fixture(scope="module")
 def hark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """With two hours of samples, as if two web and two inference processes had run before."""
-    with administered_stack(tmp_path_factory.mktemp("console")) as stack:
+    """With an hour of samples, as if two web and two inference processes had run before."""
+    with administered_stack(tmp_path_factory.mktemp("console"), has_worker=False) as stack:
         with psycopg.connect(stack.database_url) as connection, connection.cursor() as cursor:
-            fill_samples(cursor, timezone.now(), timedelta(hours=2))
+            fill_samples(cursor, timezone.now(), timedelta(minutes=70))
         yield stack
 
 

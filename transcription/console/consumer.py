@@ -151,7 +151,7 @@ class ConsoleSocket:
     async def _tell(self) -> None:
         while True:
             shown = self.shown
-            await self.tell_problem("valkey_away", is_there=self._hearing.is_away)
+            await self.tell_problem("valkey_away", is_there=self._hearing.is_deaf(time.monotonic()))
             try:
                 await self.tell(await self.live())
                 await self.tell_problem("database_away", is_there=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import convert
@@ -15,45 +16,45 @@ from transcription.streaming.reporting import (
     Layer,
     LiveSession,
     Report,
+    together,
 )
 
 WATCH_EVERY_S: Final = 2.0
 FRESH_S: Final = 4 * REPORT_EVERY_S
 """A process that has said nothing for so long is gone."""
+DEAF_AFTER_S: Final = 6.0
 RETRY_S: Final = 2.0
+FAREWELL_S: Final = 1.0
 
 
 class Hearing:
-    """Of one console. `is_away`: Valkey does not answer, so nothing can be heard."""
+    """Of one console."""
 
     def __init__(self, layer: Layer) -> None:
-        self.is_away = False
         self._layer = layer
+        self._heard_s = time.monotonic()
         self._reports: dict[str, tuple[float, Report]] = {}
 
     async def run(self) -> None:
         """For ever."""
         while True:
-            try:
+            with suppress(RedisError, OSError):
                 await self._serve()
-            except* (RedisError, OSError):
-                self.is_away = True
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self) -> None:
         channel = await self._layer.new_channel()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._say_that_we_watch(channel))
-                group.create_task(self._listen(channel))
+            await together(self._say_that_we_watch(channel), self._listen(channel))
         finally:
-            await self._layer.group_discard(CONSOLE_GROUP, channel)
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._layer.group_discard(CONSOLE_GROUP, channel)
 
     async def _say_that_we_watch(self, channel: str) -> None:
         while True:
             await self._layer.group_add(CONSOLE_GROUP, channel)
             await self._layer.group_send(WEB_GROUP, {"type": "watch"})
-            self.is_away = False
             await asyncio.sleep(WATCH_EVERY_S)
 
     async def _listen(self, channel: str) -> None:
@@ -63,6 +64,11 @@ class Hearing:
     def take(self, message: dict[str, Any], now_s: float) -> None:
         report = convert(message["report"], Report)
         self._reports[report.node] = (now_s, report)
+        self._heard_s = now_s
+
+    def is_deaf(self, now_s: float) -> bool:
+        """Whether not even the process of this console is heard: Valkey does not answer."""
+        return now_s - self._heard_s > DEAF_AFTER_S
 
     def reports(self, now_s: float) -> list[Report]:
         """The last one of each process that still reports, by its name."""

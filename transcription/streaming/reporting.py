@@ -10,6 +10,7 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Coroutine
 from typing import Any, Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
@@ -100,6 +101,22 @@ async def send_order(session_id: uuid.UUID, order: Order) -> None:
     await current_layer().group_send(WEB_GROUP, {"type": "order", "session": str(session_id), "order": order})
 
 
+async def together(*steps: Coroutine[Any, Any, None]) -> None:
+    """All of `steps`, until one of them fails or ends; the others are cancelled, and its error is raised.
+
+    Unlike a TaskGroup of Python 3.11 it never loses its own cancellation when a step fails in the same moment.
+    """
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
 class Reporter:
     """Of one event loop."""
 
@@ -108,26 +125,26 @@ class Reporter:
         self._watched_until_s = float("-inf")
         self._is_watched = asyncio.Event()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it reports now."""
+        return self._is_watched.is_set()
+
     async def run(self) -> None:
         """For ever, with a pause whenever Valkey is away."""
         was_away = False
         while True:
             try:
                 await self._serve()
-            except* (RedisError, OSError) as errs:
+            except (RedisError, OSError) as err:
                 if not was_away:
-                    logger.warning(
-                        "Valkey does not answer (%s): consoles do not see this process", type(errs.exceptions[0]).__name__
-                    )
+                    logger.warning("Valkey does not answer (%s): consoles do not see this process", type(err).__name__)
                 was_away = True
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self) -> None:
         channel = await self._layer.new_channel()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._stay_joined(channel))
-            group.create_task(self._listen(channel))
-            group.create_task(self._report())
+        await together(self._stay_joined(channel), self._listen(channel), self._report())
 
     async def _stay_joined(self, channel: str) -> None:
         while True:

@@ -99,7 +99,7 @@ export class Chart {
       hooks: { setCursor: [(plot) => plot.cursor.idx === null && this.showLatest()] },
       scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [
-        { ...axis, space: 70, values: (_plot, splits) => splits.map((atS) => moment(atS, this.language, this.spanS)) },
+        { ...axis, space: 70, size: 30, values: (_plot, splits) => splits.map((atS) => moment(atS, this.language, this.spanS)) },
         { ...axis, size: 64, space: 34, values: (_plot, splits) => splits.map((value) => this.say(value)) },
       ],
       series: [
