@@ -93,6 +93,13 @@ class OverloadedError(FullError):
         super().__init__(f"Speech recognition has as much to do as it can. Try again in {self.retry_after_s} seconds.")
 
 
+class MovedError(FullError):
+    """The process makes room for another model; others have that of the stream."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The model of this stream makes room for another one. Try again in {self.retry_after_s} seconds.")
+
+
 class StepError(InferenceError):
     """The engine failed while it worked on a stream."""
 

@@ -172,12 +172,15 @@ class ModelKeeper:
         """1. no new streams, 2. wait until nobody needs it, 3. take it out, 4. close it and give its memory back."""
         name = request.model
         if name not in self._sources:
+            if request.successor in self._sources:
+                self._announce(await self._on_recognition(partial(self._mover.succeed, name, request.successor)))
             used_bytes = memory.used_bytes("cpu")
             return ModelUnloaded(model=name, memory_bytes_before=used_bytes, memory_bytes_after=used_bytes)
         drain = self._drains[name] = _Drain()
         try:
-            self._announce(await self._on_recognition(partial(self._mover.retire, name, request.successor)))
-            moves = await self._emptied(drain, request)
+            retire = self._mover.retire_elsewhere if request.is_elsewhere else self._mover.retire
+            self._announce(await self._on_recognition(partial(retire, name, request.successor)))
+            moves = await (self._left(drain, name) if request.is_elsewhere else self._emptied(drain, request))
         finally:
             del self._drains[name]
         if drain.is_off:
@@ -201,6 +204,13 @@ class ModelKeeper:
         while not await drain.ended_within(BOUNDARY_PATIENCE_S):
             await self._on_recognition(partial(self._mover.end_segments, request.model))
         return moves
+
+    async def _left(self, drain: _Drain, name: str) -> Moves:
+        """Let the streams of the model leave this process."""
+        num_moved = await self._on_recognition(partial(self._mover.send_away, name))
+        while not await drain.ended_within(BOUNDARY_PATIENCE_S):
+            await self._on_recognition(partial(self._mover.end_segments, name))
+        return Moves(num_moved=num_moved)
 
     async def _closed(self, name: str) -> tuple[int, int]:
         """Memory before and after."""

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from inference.batching import Pace
 from inference.engines.base import Engine
-from inference.errors import ModelNeededError, UnknownModelError, UnsupportedLanguageError
+from inference.errors import InferenceError, ModelNeededError, MovedError, UnknownModelError, UnsupportedLanguageError
 from inference.messages import ModelInfo, StreamOptions
 
 Languages = tuple[str, ...]
@@ -26,6 +26,8 @@ class Lineup:
         self.paces = {name: Pace() for name in self.engines}
         self._retiring: dict[str, str] = {}
         self._replaced: dict[str, str] = {}
+        self._elsewhere: set[str] = set()  # to be had in other processes, until room was made here and another one was added
+        self._leaving: set[str] = set()
 
     # Asking
 
@@ -35,6 +37,10 @@ class Lineup:
     @property
     def retiring(self) -> tuple[str, ...]:
         return tuple(self._retiring)
+
+    def sends_away(self, name: str) -> bool:
+        """Whether streams that are to go on with `name` leave this process."""
+        return name in self._leaving
 
     def infos(self) -> tuple[ModelInfo, ...]:
         """Of all models that are loaded, as the web side is told of them."""
@@ -52,15 +58,18 @@ class Lineup:
 
         Raises:
             UnknownModelError, UnsupportedLanguageError: there is none.
+            MovedError: there is one in another process, while room is made in this one.
         """
         if options.model is not None:
             return self.named(options.model, options.languages)
         for name, engine in self.engines.items():
             if name not in self._retiring and engine.info.can_serve(options.languages):
                 return engine
-        raise UnsupportedLanguageError(
-            f"No loaded model knows {', '.join(options.languages) or 'how to detect languages'}; "
-            f"loaded models: {', '.join(self._staying())}."
+        raise self._missing(
+            UnsupportedLanguageError(
+                f"No loaded model knows {', '.join(options.languages) or 'how to detect languages'}; "
+                f"loaded models: {', '.join(self._staying())}."
+            )
         )
 
     def named(self, name: str, languages: Languages) -> Engine[Any]:
@@ -68,10 +77,13 @@ class Lineup:
 
         Raises:
             UnknownModelError, UnsupportedLanguageError: there is none, or it does not know the languages.
+            MovedError: as `engine_for`.
         """
         present = self._present(name)
         if present is None:
-            raise UnknownModelError(f"There is no model {name!r} here; loaded models: {', '.join(self._staying())}.")
+            raise self._missing(
+                UnknownModelError(f"There is no model {name!r} here; loaded models: {', '.join(self._staying())}.")
+            )
         engine = self.engines[present]
         if not engine.info.can_serve(languages):
             known = ", ".join(engine.info.languages)
@@ -91,6 +103,7 @@ class Lineup:
         self.engines[name] = engine
         self.paces[name] = Pace()
         self._replaced.pop(name, None)
+        self._elsewhere.clear()
 
     def retire(self, name: str, successor: str, heard: Collection[Languages]) -> None:
         """`name` takes no new streams. `successor`: who goes on with them, or nothing. `heard`: languages of its streams.
@@ -105,16 +118,45 @@ class Lineup:
         self._check_not_needed(name, successor, heard)
         self._retiring[name] = successor
         if successor:
-            self._replaced[name] = successor
+            self._stand_in(name, successor)
+
+    def retire_elsewhere(self, name: str, successor: str) -> None:
+        """`name` takes no new streams; other processes have it, or the `successor`, which may come here later.
+
+        Raises:
+            UnknownModelError: it is not there, or is going already.
+        """
+        self._check_there(name)
+        self._retiring[name] = ""
+        self._elsewhere.add(name)
+        if successor:
+            self._stand_in(name, successor)
+
+    def send_away(self, name: str) -> None:
+        """Let its streams leave. Not before the web processes have been told that it takes none: they would send them back."""
+        self._leaving.add(name)
+
+    def succeed(self, name: str, successor: str) -> None:
+        """Whoever asks for `name`, which is not here, gets `successor`.
+
+        Raises:
+            UnknownModelError: that is not here either, or is going.
+        """
+        self._check_there(successor)
+        if name not in self.engines:
+            self._stand_in(name, successor)
 
     def restore(self, name: str) -> None:
         """It stays after all."""
         self._retiring.pop(name, None)
         self._replaced.pop(name, None)
+        self._leaving.discard(name)
+        self._elsewhere.discard(name)
 
     def remove(self, name: str) -> Engine[Any]:
         """Give it away; `retire` came before."""
         assert name in self._retiring
+        self._leaving.discard(name)
         del self._retiring[name], self.paces[name]
         return self.engines.pop(name)
 
@@ -124,12 +166,21 @@ class Lineup:
         return [name for name in self.engines if name not in self._retiring]
 
     def _present(self, name: str) -> str | None:
-        """`name` itself, or who took over from it, and so on. Whoever takes over is there, so no two replace each other."""
+        """`name` itself, or who took over from it, and so on."""
         while name not in self.engines or name in self._retiring:
             if name not in self._replaced:
                 return None
             name = self._replaced[name]
         return name
+
+    def _stand_in(self, name: str, successor: str) -> None:
+        """Nobody stands in for the successor, so no two replace each other."""
+        self._replaced.pop(successor, None)
+        self._replaced[name] = successor
+
+    def _missing(self, err: InferenceError) -> InferenceError:
+        """Why there is no model for a stream: `err`, except while room is made."""
+        return MovedError() if self._elsewhere else err
 
     def _check_there(self, name: str) -> None:
         if name not in self.engines or name in self._retiring:

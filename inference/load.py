@@ -186,6 +186,7 @@ class LoadMeter:
             stalled_ms=round(self._pulse.stalled_s * 1000),
             is_full=num_streams >= self._max_streams,
             is_overloaded=self._overload.is_overloaded,
+            num_free=max(0, self._max_streams - num_streams),
         )
 
     def _measure_busy(self) -> float:

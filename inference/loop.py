@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from inference.batching import Wish, choose
 from inference.engines.base import Engine, Hypothesis, Window
-from inference.errors import FullError, InferenceError, OverloadedError, StepError
+from inference.errors import FullError, InferenceError, MovedError, OverloadedError, StepError
 from inference.lineup import Lineup
 from inference.load import Pulse
 from inference.logs import about
@@ -410,6 +410,7 @@ class RecognitionLoop:
         self._tell_lags()
         outgoing: dict[int, list[AnyStreamEvent]] = {}
         for key, client in list(self._active.items()):
+            self._let_go(client.stream)
             if client.stream.events:
                 outgoing.setdefault(client.link_id, []).extend(client.stream.events)
                 client.stream.events = []
@@ -442,6 +443,11 @@ class RecognitionLoop:
             client.engine.finish(client.state)
             client.engine = self.engines[client.stream.model]
             client.state = client.engine.open_stream()
+
+    def _let_go(self, stream: Stream) -> None:
+        """At a boundary, of a stream whose model goes to make room: another process goes on with it from its checkpoint."""
+        if self.lineup.sends_away(stream.next_model) and stream.is_between_segments and not stream.is_done:
+            give_up(stream, MovedError())
 
     def _tell_lags(self) -> None:
         """Let the streams that are far behind say so, whether or not anything else is to be told."""

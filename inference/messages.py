@@ -172,13 +172,17 @@ class UnloadModel(Request, frozen=True, tag="unload_model", kw_only=True):
     """Give a model no new streams, wait until its own are over, and take its memory back; ModelUnloaded or ModelFailed follows.
 
     drain_s: after so long the streams that are left go on with the `successor`, each from its next segment on. Without one they
-    go on with another model that knows their languages.
+    go on with another model that knows their languages. Where the model is not there, `successor` stands for it from now on.
+
+    is_elsewhere: its streams leave this process instead, each at its next boundary, and the web processes take them to another
+    one that has their model. So even the only model can be unloaded; whoever asks knows that there is such a process.
     """
 
     stream: int = NO_STREAM
     model: str
     drain_s: float = 0.0
     successor: str = ""
+    is_elsewhere: bool = False
 
 
 class ReadMetrics(Request, frozen=True, tag="read_metrics", kw_only=True):
@@ -235,8 +239,8 @@ class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
 
     busy: share of the last seconds that the recognition thread did not rest, 0 to 1. queue_ms: how long results of the
     last second waited for their batch, on average. stalled_ms: how long ago the recognition thread began its present pass
-    over the streams; 0 while it rests. is_full: every place is taken. is_overloaded: it cannot keep up with the streams that it
-    has; new ones are refused, those that go on are let in.
+    over the streams; 0 while it rests. is_full: every place is taken; num_free: places that are not.
+    is_overloaded: it cannot keep up with the streams that it has; new ones are refused, those that go on are let in.
     """
 
     num_streams: int = 0
@@ -245,6 +249,7 @@ class WorkerLoad(Event, frozen=True, tag="load", kw_only=True):
     stalled_ms: int = 0
     is_full: bool = False
     is_overloaded: bool = False
+    num_free: int = 0
 
 
 class Measured(Struct, frozen=True, kw_only=True, omit_defaults=True):

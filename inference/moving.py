@@ -39,6 +39,34 @@ class Mover:
         self._recognition.look_for_unused()
         return self._lineup.infos()
 
+    def retire_elsewhere(self, name: str, successor: str) -> tuple[ModelInfo, ...]:
+        """It takes no new streams, and `send_away` takes its own from here. Returns all models.
+
+        Raises:
+            UnknownModelError: as `Lineup.retire_elsewhere`.
+        """
+        self._lineup.retire_elsewhere(name, successor)
+        self._recognition.has_freed = True
+        return self._lineup.infos()
+
+    def send_away(self, name: str) -> int:
+        """Let its streams go on in other processes, each from its next segment on. Returns how many there are."""
+        self._lineup.send_away(name)
+        users = list(self._recognition.users_of(name))
+        for client in users:
+            self._recognition.touch(client)
+        self._recognition.has_freed = True
+        return len(users)
+
+    def succeed(self, name: str, successor: str) -> tuple[ModelInfo, ...]:
+        """`successor` stands for `name`, which is not here. Returns all models.
+
+        Raises:
+            UnknownModelError: as `Lineup.succeed`.
+        """
+        self._lineup.succeed(name, successor)
+        return self._lineup.infos()
+
     def restore(self, name: str) -> tuple[ModelInfo, ...]:
         """It stays after all. Returns all models."""
         self._lineup.restore(name)

@@ -200,6 +200,11 @@ class Stream:
         segments = [*self._closed, *([] if self._open is None else [self._open])]
         return {self.model, self.next_model, *(segment.model for segment in segments)}
 
+    @property
+    def is_between_segments(self) -> bool:
+        """Whether nobody speaks, and all that was said is final."""
+        return self._open is None and not self._closed
+
     def end_segment(self) -> None:
         """Let no segment go on for ever where no audio comes any more."""
         if not self.has_frame():

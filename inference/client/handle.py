@@ -235,6 +235,11 @@ class StreamHandle:
         err = LinkLostError("Speech recognition does not answer. The text so far is kept; try again in a moment.")
         self._deadline = asyncio.get_running_loop().call_later(patience_s, self.fail, err)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it fails unless an event comes."""
+        return self._deadline is not None
+
     def forgive(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()

@@ -120,11 +120,14 @@ class InferenceClient:
         handle = self._handles.get(stream)
         if handle is None or self._places.get(stream) is not link:
             return
-        if not self._is_taken_elsewhere(link, handle, events[-1]):
-            self._quarantine.hear(handle, events)
-            handle.take(events)
-            if handle is self._quarantine.trial and self._quarantine.has_got_through(handle):
-                self._acquit(handle)
+        *earlier, last = events
+        if not isinstance(last, StreamFailed) or last.code != FullError.code:
+            self._hear(handle, events)
+            return
+        if earlier:  # what it has said before it made room
+            self._hear(handle, earlier)
+        if not handle.is_over and not self._is_taken_elsewhere(link, handle):
+            self._hear(handle, [last])
 
     def on_lost(self, link: WorkerLink) -> None:
         lost = [self._handles[stream] for stream, place in self._places.items() if place is link]
@@ -148,6 +151,12 @@ class InferenceClient:
         self._tell_lags(link)
 
     # Inside
+
+    def _hear(self, handle: StreamHandle, events: list[AnyStreamEvent]) -> None:
+        self._quarantine.hear(handle, events)
+        handle.take(events)
+        if handle is self._quarantine.trial and self._quarantine.has_got_through(handle):
+            self._acquit(handle)
 
     def _ask_again(self, link: WorkerLink) -> None:
         """A process that lacks a model keeps streams that were to go over to it as they are: tell them when it has it."""
@@ -212,14 +221,14 @@ class InferenceClient:
         fitting = [link for link in self.workers if link.status.is_ready and link.candidate.can_serve(options)]
         return bool(fitting) and all(link.load.is_overloaded for link in fitting)
 
-    def _is_taken_elsewhere(self, link: WorkerLink, handle: StreamHandle, event: AnyStreamEvent) -> bool:
-        """Whether a refusal for want of room need not be told: another process takes the stream, or it waits for room."""
-        if not isinstance(event, StreamFailed) or event.code != FullError.code:
-            return False
+    def _is_taken_elsewhere(self, link: WorkerLink, handle: StreamHandle) -> bool:
+        """Whether it need not be told that its process has no room: another one takes the stream, or it waits for room."""
         link.mark_full()
         link.forget(handle.number)
         if self._choose(handle, only_with_room=True) is None and not handle.goes_on:
             return False
+        if not handle.is_awaited:
+            handle.allow(LOST_PATIENCE_S)
         self._place_or_wait(handle, only_with_room=True)
         return True
 

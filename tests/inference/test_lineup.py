@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from inference.engines.fake import FakeEngine, Faults
-from inference.errors import ModelNeededError, UnknownModelError, UnsupportedLanguageError
+from inference.errors import FullError, ModelNeededError, UnknownModelError, UnsupportedLanguageError
 from inference.lineup import Lineup
 from inference.messages import StreamOptions
 
@@ -146,3 +146,70 @@ def test_two_models_that_go_at_once_do_not_name_each_other(lineup: Lineup) -> No
 def test_a_model_that_is_named_must_know_the_languages(lineup: Lineup) -> None:
     with pytest.raises(UnsupportedLanguageError, match="Model english does not serve de; it knows en"):
         taken(lineup, "english", "de")
+
+
+def test_while_room_is_made_whoever_asks_for_the_model_is_to_come_again(lineup: Lineup) -> None:
+    lineup.retire_elsewhere("small", "")
+    while_going = lineup.infos()
+    with pytest.raises(FullError, match="makes room for another one"):
+        taken(lineup, "small")
+    lineup.remove("small")
+
+    with pytest.raises(FullError, match="makes room for another one"):
+        taken(lineup, "small")
+    assert [info.name for info in while_going if info.is_draining] == ["small"]
+    assert taken(lineup, None, "de") == "large"
+
+
+def test_even_the_only_model_makes_room_and_the_next_one_ends_that() -> None:
+    lineup = Lineup([model("small")])
+    lineup.retire_elsewhere("small", "")
+    lineup.remove("small")
+    with pytest.raises(FullError, match="makes room for another one"):
+        taken(lineup)
+
+    lineup.add(model("large"))
+
+    assert taken(lineup) == "large"
+    with pytest.raises(UnknownModelError, match=r"no model 'small' here; loaded models: large\."):
+        taken(lineup, "small")
+
+
+def test_a_successor_that_comes_later_stands_for_the_model_that_made_room() -> None:
+    lineup = Lineup([model("small")])
+    lineup.retire_elsewhere("small", "large")
+    lineup.remove("small")
+    lineup.add(model("large"))
+
+    assert taken(lineup, "small") == "large"
+    assert lineup.infos()[0].replaces == ("small",)
+
+
+def test_a_successor_may_be_named_when_the_model_is_gone(lineup: Lineup) -> None:
+    lineup.succeed("gone", "large")
+    lineup.succeed("small", "large")
+
+    assert [taken(lineup, name) for name in ("gone", "small")] == ["large", "small"]
+
+
+def test_models_that_make_room_for_each_other_and_back_do_not_stand_for_each_other() -> None:
+    lineup = Lineup([model("small")])
+    lineup.retire_elsewhere("small", "large")
+    lineup.remove("small")
+    lineup.add(model("large"))
+    lineup.retire_elsewhere("large", "small")
+    lineup.remove("large")
+    with pytest.raises(FullError, match="makes room"):
+        taken(lineup, "small")
+
+    lineup.add(model("small"))
+
+    assert (taken(lineup, "small"), taken(lineup, "large")) == ("small", "small")
+
+
+def test_a_model_that_stays_after_all_sends_nobody_away(lineup: Lineup) -> None:
+    lineup.retire_elsewhere("small", "")
+    lineup.send_away("small")
+    lineup.restore("small")
+
+    assert (lineup.sends_away("small"), taken(lineup, "small")) == (False, "small")

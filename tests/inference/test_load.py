@@ -166,7 +166,7 @@ def test_the_wait_of_results_is_averaged_over_each_report() -> None:
 def test_full_is_the_number_of_streams_at_which_the_next_is_refused(num_streams: int, *, is_full: bool) -> None:
     load = Thread().meter.report(num_streams)
 
-    assert (load.num_streams, load.is_full) == (num_streams, is_full)
+    assert (load.num_streams, load.is_full, load.num_free) == (num_streams, is_full, 2 - num_streams)
 
 
 def test_a_pass_that_lasts_is_told_and_the_next_one_clears_it() -> None:

@@ -371,3 +371,68 @@ def test_speech_that_began_before_the_change_was_asked_for_belongs_to_the_old_mo
 
     assert swaps.finals(1) == [("alpha", "old", 0)]
     assert swaps.changes(1) == [("new", 1)]
+
+
+def left(swaps: Swaps, stream: int) -> bool:
+    """Whether it was sent to another process, and whether all that was told of before is final by then."""
+    *earlier, last = swaps.events(stream)
+    if not isinstance(last, StreamFailed):
+        return False
+    assert last.code == "server_full"
+    shown = {event.segment for event in earlier if isinstance(event, TranscriptUpdated)}
+    assert shown <= {event.segment for event in earlier if isinstance(event, TranscriptFinal)}, "it left within a segment"
+    return True
+
+
+def make_room(swaps: Swaps) -> None:
+    swaps.mover.retire_elsewhere("old", "")
+    swaps.mover.send_away("old")
+    swaps.run_dry()
+
+
+def test_streams_leave_a_process_that_makes_room_each_at_its_boundary(swaps: Swaps) -> None:
+    for stream in (1, 2):
+        swaps.open(stream)
+    swaps.say(1, "alpha bravo charlie")
+
+    make_room(swaps)
+    at_once = [left(swaps, stream) for stream in (1, 2)]
+    swaps.say(1, "delta", END_S)
+
+    assert at_once == [False, True]
+    assert left(swaps, 1)
+    assert swaps.finals(1) == [("alpha bravo charlie delta", "old", 0)]
+    assert (swaps.unused, swaps.loop.clients) == (["old"], {})
+
+
+def test_a_stream_that_leaves_within_a_segment_would_be_noticed(swaps: Swaps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stream, "is_between_segments", True)
+    swaps.open(1)
+    swaps.say(1, "alpha bravo charlie")
+
+    make_room(swaps)
+
+    with pytest.raises(AssertionError, match="within a segment"):
+        left(swaps, 1)
+
+
+def test_a_stream_that_is_about_to_change_to_a_model_that_stays_does_not_leave(swaps: Swaps) -> None:
+    swaps.open(1)
+    swaps.say(1, "alpha bravo charlie")
+    swaps.change(1, "new")
+
+    make_room(swaps)
+    swaps.say(1, "", END_S)
+    swaps.say(1, "delta", END_S)
+
+    assert swaps.finals(1) == [("alpha bravo charlie", "old", 0), ("delta", "new", 1)]
+    assert swaps.unused == ["old"]
+
+
+def test_a_new_stream_that_comes_while_room_is_made_is_sent_on(swaps: Swaps) -> None:
+    make_room(swaps)
+    swaps.open(1, model="old")
+    swaps.run_dry()
+
+    assert [type(event) for event in swaps.events(1)] == [StreamFailed]
+    assert left(swaps, 1)

@@ -33,6 +33,7 @@ from inference.messages import (
     WorkerLoad,
     WorkerStatus,
 )
+from inference.moving import Mover
 from inference.vad import LevelVad
 from tests.inference.worker import say
 
@@ -69,7 +70,7 @@ class Process:
 
     @property
     def status(self) -> WorkerStatus:
-        return WorkerStatus(node="", is_ready=True, models=(FakeEngine().info,)) if self.is_up else NO_WORKER
+        return WorkerStatus(node="", is_ready=True, models=self.loop.lineup.infos()) if self.is_up else NO_WORKER
 
     @property
     def candidate(self) -> Candidate:
@@ -94,6 +95,19 @@ class Process:
         if self.is_heard:
             for stream in dict.fromkeys(event.stream for event in events):
                 self.owner.on_events(self, stream, [event for event in events if event.stream == stream])  # type: ignore[arg-type]
+
+    def make_room(self) -> None:
+        """Its model goes, and streams go elsewhere."""
+        if self.is_up and not self.loop.lineup.is_retiring("fake"):
+            Mover(self.loop).retire_elsewhere("fake", "")
+            self.owner.on_news(self)  # type: ignore[arg-type]
+            Mover(self.loop).send_away("fake")
+
+    def take_again(self) -> None:
+        """It keeps its model after all."""
+        if self.is_up:
+            Mover(self.loop).restore("fake")
+            self.owner.on_news(self)  # type: ignore[arg-type]
 
     def turn(self) -> None:
         self.work()
@@ -173,6 +187,8 @@ steps = st.lists(
         st.tuples(st.just("turn"), some_process, st.none()),
         st.tuples(st.just("die"), some_process, st.sampled_from(["mute", "late", "silent"])),
         st.tuples(st.just("start"), some_process, st.none()),
+        st.tuples(st.just("make_room"), some_process, st.none()),
+        st.tuples(st.just("take_again"), some_process, st.none()),
     ),
     max_size=40,
 )
@@ -204,8 +220,8 @@ async def play(script: list[Step]) -> list[Speaker]:
                 processes[number].turn()
             case "die":
                 processes[number].die(value)
-            case "start":
-                processes[number].start()
+            case "start" | "make_room" | "take_again":
+                getattr(processes[number], kind)()
     finish(processes, speakers)
     return speakers
 
@@ -213,6 +229,7 @@ async def play(script: list[Step]) -> list[Speaker]:
 def finish(processes: list[Any], speakers: list[Speaker]) -> None:
     for process in processes:
         process.start()
+        process.take_again()
     for speaker in speakers:
         speaker.handle.end()
     for _ in range(MAX_TURNS):
@@ -225,6 +242,13 @@ def finish(processes: list[Any], speakers: list[Speaker]) -> None:
 
 MOVED: list[Step] = [("say", 0, "alpha"), ("turn", 0, None), ("die", 0, "late"), ("say", 0, "bravo"), ("turn", 1, None)]
 LATE: list[Step] = [("say", 0, "alpha"), ("pause", 0, 2.0), ("turn", 0, None), ("turn", 0, None), ("die", 0, "late")]
+ROOM_MADE: list[Step] = [
+    ("say", 0, "alpha"),
+    ("turn", 0, None),
+    ("make_room", 0, None),
+    ("pause", 0, 2.0),
+    *[("turn", 0, None)] * 4,
+]
 CROWDED: list[Step] = [("die", 0, "silent"), ("turn", 1, None), ("say", 2, "alpha")]
 
 
@@ -233,6 +257,8 @@ CROWDED: list[Step] = [("die", 0, "silent"), ("turn", 1, None), ("say", 2, "alph
 @example(MOVED)
 @example(LATE)
 @example(CROWDED)
+@example(ROOM_MADE)
+@example([*ROOM_MADE, ("say", 0, "bravo"), ("turn", 1, None), ("take_again", 0, None), ("make_room", 1, None)])
 @example([*MOVED, ("start", 0, None), ("die", 1, "mute"), ("say", 0, "charlie")])
 def test_no_word_is_lost_and_none_comes_twice_wherever_streams_go(script: list[Step]) -> None:
     assert_all_is_heard_once(script)
@@ -262,6 +288,44 @@ def test_the_check_would_show_a_stream_that_is_moved_without_its_audio(monkeypat
 
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         assert_all_is_heard_once(MOVED)
+
+
+def test_the_check_would_show_a_final_of_a_process_that_makes_room_that_comes_after_the_stream_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hear = InferenceClient.on_events
+
+    def go_first(client: InferenceClient, link: WorkerLink, stream: int, events: list[AnyStreamEvent]) -> None:
+        if not isinstance(events[-1], StreamFailed):
+            hear(client, link, stream, events)
+            return
+        hear(client, link, stream, events[-1:])
+        client._handles[stream].take(events[:-1])
+
+    monkeypatch.setattr(InferenceClient, "on_events", go_first)
+    monkeypatch.setitem(MAX_STREAMS, "inference-1", NUM_STREAMS)
+
+    with pytest.raises(AssertionError):
+        assert_all_is_heard_once(ROOM_MADE)
+
+
+async def test_a_stream_that_finds_no_other_place_waits_until_its_process_has_a_model_again() -> None:
+    client = InferenceClient("first")
+    (process,) = cast(list[Process], client.workers)
+    speaker = Speaker(client)
+    speaker.say("alpha", 2.0)
+    process.turn()
+
+    process.make_room()
+    process.turn()
+    speaker.say("bravo", 2.0)
+    process.turn()
+    has_waited = (process.loop.clients, [final.text for final in speaker.finals], speaker.handle.is_awaited)
+    process.take_again()
+    finish([process], [speaker])
+
+    assert has_waited == ({}, ["alpha"], True)
+    speaker.assert_all_was_heard_once()
 
 
 async def test_a_stream_that_is_given_up_is_not_kept_by_a_process_that_was_too_slow() -> None:
