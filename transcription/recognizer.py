@@ -7,7 +7,7 @@ from django.conf import settings
 
 from inference.client import InferenceClient
 from inference.config import split_addresses
-from inference.messages import WorkerStatus
+from inference.messages import WorkerLoad, WorkerStatus
 
 STATUS_PATIENCE_S = 0.8
 
@@ -34,10 +34,20 @@ async def current_status() -> WorkerStatus:
 
 async def each_status() -> list[WorkerStatus]:
     """What each inference process says of itself, in the order of HARK_INFERENCE_ADDRESS. Returns within a second."""
+    return [status for status, _load in await _each_report()]
+
+
+async def each_load() -> list[WorkerLoad]:
+    """How much each inference process has to do; the same otherwise."""
+    return [load for _status, load in await _each_report()]
+
+
+async def _each_report() -> list[tuple[WorkerStatus, WorkerLoad]]:
     clients = [InferenceClient(address) for address in split_addresses(settings.HARK_INFERENCE_ADDRESS)]
-    statuses = await asyncio.gather(*(client.heard_status(STATUS_PATIENCE_S) for client in clients))
+    await asyncio.gather(*(client.heard_status(STATUS_PATIENCE_S) for client in clients))
+    reports = [(client.status, client.workers[0].load) for client in clients]
     await asyncio.gather(*(client.close() for client in clients))
-    return list(statuses)
+    return reports
 
 
 def worker_readiness() -> dict[str, bool]:

@@ -36,6 +36,17 @@ KNOWN: Final = (
     _("The route is not in service."),
     _("No reference clip is in a language that the model knows."),
     _("%(model)s stays in memory: a route or HARK_MODELS names it."),
+    _("%(reason)s No other inference process serves %(model)s, so none could take its streams while room is made."),
+    _("%(reason)s Room cannot be made: %(model)s stays in memory, since another route or HARK_MODELS names it."),
+    _(
+        "%(reason)s Room could be made, but its %(number)s streams would have to go on at %(others)s, where %(free)s places are "
+        "left. Try again when fewer people speak."
+    ),
+    _("There is too little memory for both models, so %(model)s makes room here first; its streams go on at %(others)s."),
+    _("There is too little memory for both models: %(model)s makes room here when streams have gone over to %(others)s."),
+    _("%(model)s is loaded again."),
+    _("%(model)s could not be loaded again: %(reason)s"),
+    _("No inference process has %(old)s any more, so %(new)s goes on serving."),
     _("%(detail)s It loads the model when it is back."),
     _("No inference process answers, so none could load the model."),
     _("%(seconds)s s, %(memory)s MB, %(rest)s"),
@@ -46,6 +57,7 @@ KNOWN: Final = (
     _("%(before)s MB before, %(after)s MB after"),
     _("%(number)s streams went on with another model, %(rest)s"),
     _("%(number)s streams went on with another model"),
+    _("%(number)s streams went on in other processes"),
     _("%(number)s streams had none"),
     _("An inference process lacks it."),
     _("No window holds."),

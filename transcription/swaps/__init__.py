@@ -1,7 +1,8 @@
 """How one model takes the place of another in a route while people are talking.
 
-`requests` writes a wish down, `running` carries it out in a Celery worker, one inference process after the other, and
-`tending` looks after what was left behind: by a worker that died, or by an inference process that was restarted.
+`requests` writes a wish down, `running` carries it out in a Celery worker, one inference process after the other, `rooms` has
+a process change its model where it has no memory for two, and `tending` looks after what was left behind: by a worker that
+died, or by an inference process that was restarted.
 """
 
 from transcription.swaps.fleet import Fleet, InferenceFleet

@@ -10,10 +10,20 @@ from django.conf import settings
 
 from inference.client import models
 from inference.config import split_addresses
-from inference.errors import InferenceError
-from inference.messages import LoadModel, ModelLoaded, ModelProgress, ModelUnloaded, UnloadModel, WorkerStatus
-from transcription.recognizer import each_status
-from transcription.swaps.errors import SwapFailed
+from inference.errors import InferenceError, NoMemoryError
+from inference.messages import (
+    LoadModel,
+    ModelLoaded,
+    ModelProgress,
+    ModelSpec,
+    ModelUnloaded,
+    UnloadModel,
+    WorkerLoad,
+    WorkerStatus,
+)
+from transcription.models import ASRModel
+from transcription.recognizer import each_load, each_status
+from transcription.swaps.errors import MemoryTooShort, SwapFailed
 
 AnswerT = TypeVar("AnswerT", ModelLoaded, ModelUnloaded)
 OnStage = Callable[[str, str, str], None]
@@ -26,11 +36,14 @@ class Fleet(Protocol):
     def statuses(self) -> dict[str, WorkerStatus]:
         """What each says of itself, by its name, in the order of HARK_INFERENCE_ADDRESS; within a second."""
 
+    def loads(self) -> dict[str, WorkerLoad]:
+        """How much each has to do, as `statuses`."""
+
     def load(self, worker: str, request: LoadModel, on_stage: OnStage) -> ModelLoaded:
         """Until the model is loaded, which takes minutes at most.
 
         Raises:
-            SwapFailed: it was not loaded.
+            MemoryTooShort, SwapFailed: it was not loaded.
         """
 
     def unload(self, worker: str, request: UnloadModel, on_stage: OnStage) -> ModelUnloaded:
@@ -51,6 +64,9 @@ class InferenceFleet:
     def statuses(self) -> dict[str, WorkerStatus]:
         return dict(zip(self._addresses, async_to_sync(each_status)(), strict=True))
 
+    def loads(self) -> dict[str, WorkerLoad]:
+        return dict(zip(self._addresses, async_to_sync(each_load)(), strict=True))
+
     def load(self, worker: str, request: LoadModel, on_stage: OnStage) -> ModelLoaded:
         return answered(worker, partial(models.load, self._addresses[worker], request), on_stage)
 
@@ -62,12 +78,13 @@ def answered(worker: str, ask: Callable[[models.OnProgress], Awaitable[AnswerT]]
     """The answer to `ask`, which runs on an event loop of its own, while this thread is told how it goes.
 
     Raises:
-        SwapFailed: it was not done, or nobody knows.
+        MemoryTooShort, SwapFailed: it was not done, or nobody knows.
     """
     try:
         return async_to_sync(followed)(worker, ask, on_stage)
     except InferenceError as err:
-        raise SwapFailed(f"{worker}: {err.message}") from err
+        failure = MemoryTooShort if err.code == NoMemoryError.code else SwapFailed
+        raise failure(f"{worker}: {err.message}") from err
 
 
 async def followed(worker: str, ask: Callable[[models.OnProgress], Awaitable[AnswerT]], on_stage: OnStage) -> AnswerT:
@@ -84,3 +101,11 @@ async def followed(worker: str, ask: Callable[[models.OnProgress], Awaitable[Ans
 async def tell(worker: str, stages: "asyncio.Queue[ModelProgress | None]", on_stage: OnStage) -> None:
     while (progress := await stages.get()) is not None:
         await sync_to_async(on_stage)(worker, progress.stage, progress.detail)
+
+
+def spec_of(model: ASRModel) -> ModelSpec:
+    return ModelSpec(name=model.name, source=model.source, precision=model.precision or "auto")
+
+
+def has_model(status: WorkerStatus, name: str) -> bool:
+    return any(model.name == name and not model.is_draining for model in status.models)

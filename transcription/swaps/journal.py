@@ -5,11 +5,12 @@ from typing import Final, TypedDict
 
 from django.utils import timezone
 
+from inference.messages import ModelLoaded, ModelUnloaded
 from transcription.metrics.meters import worker
 from transcription.models import ModelSwap
 
-MAX_STEPS: Final = 500
-"""A swap over a hundred processes has about so many; the row stays small enough to be read each second."""
+MAX_STEPS: Final = 1000
+"""A swap over a hundred processes that all make room has about so many; the row stays small enough to be read each second."""
 
 
 class Step(TypedDict):
@@ -33,6 +34,10 @@ class Journal:
             self.swap.progress.append(step)
         self.swap.save(update_fields=["progress", "updated_at"])
 
+    def workers(self, stage: str) -> list[str]:
+        """Those of which that was noted, each once."""
+        return list(dict.fromkeys(step["worker"] for step in self.swap.progress if step["stage"] == stage))
+
     def enter(self, state: ModelSwap.State, detail: str = "") -> None:
         self.swap.state = state
         self.swap.save(update_fields=["state"])
@@ -46,3 +51,20 @@ class Journal:
         self.swap.save(update_fields=["finished_at", "duration_ms", "error"])
         self.enter(state)
         worker.swaps.labels(state).inc()
+
+
+def load_report(loaded: ModelLoaded) -> str:
+    parts = [f"{loaded.load_ms / 1000:.1f} s", f"{loaded.memory_bytes / 1e6:.0f} MB"]
+    if loaded.canary_wer is not None:
+        parts.append(f"reference clip: {loaded.canary_wer:.0%} of the words wrong")
+    if loaded.canary_rtf is not None:
+        parts.append(f"{loaded.canary_rtf:.2f} s for a second of audio")
+    return ", ".join(parts)
+
+
+def unload_report(unloaded: ModelUnloaded, where: str = "with another model") -> str:
+    """`where`: how the streams went on that it had."""
+    before, after = unloaded.memory_bytes_before / 1e6, unloaded.memory_bytes_after / 1e6
+    moved = f", {unloaded.num_moved} streams went on {where}" if unloaded.num_moved else ""
+    failed = f", {unloaded.num_failed} streams had none" if unloaded.num_failed else ""
+    return f"{before:.0f} MB before, {after:.0f} MB after{moved}{failed}"

@@ -25,3 +25,9 @@ def needed_models() -> frozenset[str]:
     """Names of all that may not be unloaded now."""
     of_routes = {model.name for route in routes_in_service() for model in models_of(route)}
     return configured_models() | of_routes
+
+
+def is_needed_besides(name: str, route: ModelRoute) -> bool:
+    """Whether a model may not be unloaded even when `route` has another one in its place."""
+    others = {model.name for other in routes_in_service() if other.pk != route.pk for model in models_of(other)}
+    return name in configured_models() | others or (route.fallback is not None and route.fallback.name == name)

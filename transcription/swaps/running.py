@@ -6,8 +6,10 @@
    each at the end of its segment;
 4. drain: each process gives the old model back, unless somebody else needs it.
 
+Where both models do not fit into a process, `rooms` says how: the first such process makes room in step 2, the others in step 4.
+
 A failure before the switch leaves everything as it was; what was loaded for nothing is unloaded. A failure after it leaves the
-old model in memory, for `tending` to remove.
+old model in memory, for `tending` to remove; where room could not be made after it, the route goes back.
 """
 
 import logging
@@ -16,19 +18,21 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_noop
 
-from inference.messages import Canary, LoadModel, ModelLoaded, ModelSpec, ModelUnloaded, UnloadModel, WorkerStatus
+from inference.messages import Canary, LoadModel, UnloadModel, WorkerStatus
 from transcription.alerts import report_incident, settle_incident
 from transcription.models import ASRModel, ModelRoute, ModelSwap
 from transcription.serving.choices import settle_choice
 from transcription.swaps.canary import canary_for
-from transcription.swaps.errors import SwapFailed
-from transcription.swaps.fleet import Fleet
-from transcription.swaps.journal import Journal
+from transcription.swaps.errors import MemoryTooShort, SwapFailed
+from transcription.swaps.fleet import Fleet, has_model, spec_of
+from transcription.swaps.journal import Journal, load_report, unload_report
 from transcription.swaps.locks import route_to_ourselves
 from transcription.swaps.needs import models_of, needed_models
 from transcription.swaps.requests import hand_over, why_unfit
+from transcription.swaps.rooms import Rooms
 
 SETTLE_S: Final = 4.0
 """Web processes look at the routes every two seconds; then no new stream comes to the old model."""
@@ -73,10 +77,12 @@ class SwapRun:
     swap: ModelSwap
     fleet: Fleet
     journal: Journal = field(init=False)
+    rooms: Rooms = field(init=False)
     loaded_on: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.swap)
+        self.rooms = Rooms(self.swap, self.fleet, self.journal, self.on_stage)
 
     def go(self) -> None:
         """From where the swap stands: it may have been left by a worker that died."""
@@ -86,6 +92,7 @@ class SwapRun:
             case State.DRAINING:
                 self.drain()
             case _:
+                self.give_back()
                 self.fail(ABANDONED)
 
     def begin(self) -> None:
@@ -127,11 +134,16 @@ class SwapRun:
     def load_on(self, worker: str, model: ASRModel, canary: Canary | None) -> None:
         request = LoadModel(spec=spec_of(model), canary=canary)
         self.loaded_on.append(worker)  # even if it fails: nobody knows how far it came
-        loaded = self.fleet.load(worker, request, self.on_stage)
-        self.journal.note(worker, "loaded", load_report(loaded))
+        try:
+            loaded = self.fleet.load(worker, request, self.on_stage)
+        except MemoryTooShort as err:
+            self.rooms.make_in(worker, err)
+        else:
+            self.journal.note(worker, "loaded", load_report(loaded))
 
     def switch(self, route: ModelRoute, model: ASRModel) -> None:
-        """The point of no return. A worker that dies right after it leaves a swap that is draining."""
+        """The point of no return, except where room has still to be made. A worker that dies right after it leaves a swap that is
+        draining."""
         if self.is_restoring:
             self.journal.enter(State.DRAINING)
             return
@@ -140,15 +152,21 @@ class SwapRun:
             current = ModelRoute.objects.select_for_update().filter(pk=route.pk).first()
             if current is None:
                 raise SwapFailed("The route was deleted meanwhile.")
-            if current.model_id != model.pk:
-                current.previous_model_id = current.model_id
-            current.model = model
+            before_id, current.model = current.model_id, model
             current.is_enabled = True
             current.fallback_since = None
-            current.save(update_fields=["model", "previous_model", "is_enabled", "fallback_since"])
-            settle_choice(current, self.swap)
-            self.mark_rolled_back(current)
+            current.save(update_fields=["model", "is_enabled", "fallback_since"])
+            if not self.rooms.due:
+                self.settle(current, before_id)
             self.journal.enter(State.DRAINING)
+
+    def settle(self, route: ModelRoute, before_id: int | None) -> None:
+        """The model stays. `before_id`: the one that the route had."""
+        if before_id != route.model_id:
+            route.previous_model_id = before_id
+            route.save(update_fields=["previous_model"])
+        settle_choice(route, self.swap)
+        self.mark_rolled_back(route)
 
     def mark_rolled_back(self, route: ModelRoute) -> None:
         """The swap that brought the model which is now taken back."""
@@ -159,23 +177,65 @@ class SwapRun:
                 ModelSwap.objects.filter(pk=newest.pk).update(state=State.ROLLED_BACK)
 
     def drain(self) -> None:
-        """Take back the memory of the old model, where nobody needs it."""
-        old, new = self.swap.from_name, self.swap.to_name
-        if old and old != new:
-            if old in needed_models():
-                self.journal.note("", "kept", f"{old} stays in memory: a route or HARK_MODELS names it.")
-            else:
-                time.sleep(SETTLE_S)
-                self.unload_everywhere(old, successor=new)
+        """Take back the memory of the old model, where nobody needs it, and finish."""
+        try:
+            self.follow()
+        except SwapFailed as err:
+            if self.turn_back():
+                self.fail(str(err))
+                return
+        self.settle_late()
         self.journal.finish(State.DONE)
         settle_incident(incident_key(self.swap))
+
+    def follow(self) -> None:
+        """Raises:
+        SwapFailed: a process that had to make room after the switch could not do so.
+        """
+        old, new = self.swap.from_name, self.swap.to_name
+        if self.is_turned_back():
+            raise SwapFailed(ABANDONED)
+        if not old or old == new:
+            return
+        if old in needed_models():
+            self.journal.note("", "kept", f"{old} stays in memory: a route or HARK_MODELS names it.")
+            return
+        time.sleep(SETTLE_S)
+        self.rooms.follow()
+        self.unload_everywhere(old, successor=new)
+
+    def settle_late(self) -> None:
+        """Where the route could have gone back until now."""
+        if self.rooms.due:
+            with transaction.atomic():
+                current = self.routes_with(self.swap.to_model).select_for_update().first()
+                if current is not None:
+                    self.settle(current, self.swap.from_model_id)
 
     # --- Back
 
     def give_back(self) -> None:
-        """Unload what was loaded for nothing."""
-        if self.loaded_on and self.swap.to_name not in needed_models():
-            self.unload_everywhere(self.swap.to_name, successor=self.swap.from_name, only=self.loaded_on)
+        """Unload what was loaded for nothing, and load again what made room."""
+        made = self.rooms.made
+        loaded_on = [worker for worker in self.loaded_on if worker not in made]
+        if loaded_on and self.swap.to_name not in needed_models():
+            self.unload_everywhere(self.swap.to_name, successor=self.swap.from_name, only=loaded_on)
+        self.rooms.take_back()
+
+    def turn_back(self) -> bool:
+        """Let the old model serve again. False: no process has it any more, so the new one goes on."""
+        if not self.rooms.is_old_anywhere():
+            old, new = self.swap.from_name, self.swap.to_name
+            self.journal.note("", "kept", f"No inference process has {old} any more, so {new} goes on serving.")
+            return False
+        self.routes_with(self.swap.to_model).update(model=self.swap.from_model)
+        time.sleep(SETTLE_S)
+        self.give_back()
+        return True
+
+    def is_turned_back(self) -> bool:
+        """Whether a worker died while it let the old model serve again."""
+        return bool(self.rooms.due) and self.routes_with(self.swap.from_model).exists()
 
     def fail(self, sentence: str) -> None:
         self.journal.finish(State.FAILED, sentence)
@@ -184,6 +244,10 @@ class SwapRun:
         report_incident(incident_key(self.swap), FAILURE, names=names, detail=sentence)
 
     # --- Pieces
+
+    def routes_with(self, model: ASRModel | None) -> QuerySet[ModelRoute]:
+        """The swap's route, if it is there and has that model now."""
+        return ModelRoute.objects.filter(pk=self.swap.route_id or 0, model=model)
 
     @property
     def is_restoring(self) -> bool:
@@ -228,27 +292,3 @@ class SwapRun:
 def incident_key(swap: ModelSwap) -> str:
     """Failures of one route are one alert, until a swap of it succeeds."""
     return f"swap/{swap.route_id or swap.route_name}"
-
-
-def spec_of(model: ASRModel) -> ModelSpec:
-    return ModelSpec(name=model.name, source=model.source, precision=model.precision or "auto")
-
-
-def has_model(status: WorkerStatus, name: str) -> bool:
-    return any(model.name == name and not model.is_draining for model in status.models)
-
-
-def load_report(loaded: ModelLoaded) -> str:
-    parts = [f"{loaded.load_ms / 1000:.1f} s", f"{loaded.memory_bytes / 1e6:.0f} MB"]
-    if loaded.canary_wer is not None:
-        parts.append(f"reference clip: {loaded.canary_wer:.0%} of the words wrong")
-    if loaded.canary_rtf is not None:
-        parts.append(f"{loaded.canary_rtf:.2f} s for a second of audio")
-    return ", ".join(parts)
-
-
-def unload_report(unloaded: ModelUnloaded) -> str:
-    before, after = unloaded.memory_bytes_before / 1e6, unloaded.memory_bytes_after / 1e6
-    moved = f", {unloaded.num_moved} streams went on with another model" if unloaded.num_moved else ""
-    failed = f", {unloaded.num_failed} streams had none" if unloaded.num_failed else ""
-    return f"{before:.0f} MB before, {after:.0f} MB after{moved}{failed}"

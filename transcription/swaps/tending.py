@@ -12,11 +12,11 @@ from django.utils import timezone
 from inference.messages import UnloadModel, WorkerStatus
 from transcription.models import ASRModel, ModelRoute, ModelSwap
 from transcription.swaps.errors import SwapFailed
-from transcription.swaps.fleet import Fleet
+from transcription.swaps.fleet import Fleet, has_model
 from transcription.swaps.locks import tending_to_ourselves
 from transcription.swaps.needs import models_of, needed_models, routes_in_service
 from transcription.swaps.requests import SwapRefused, hand_over, request_swap
-from transcription.swaps.running import DRAIN_S, has_model
+from transcription.swaps.running import DRAIN_S
 
 QUIET_FOR: Final = timedelta(seconds=60)
 """So long after a swap nothing is thrown out: streams still move, and an operator may go back."""

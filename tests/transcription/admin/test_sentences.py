@@ -27,6 +27,16 @@ SAID: list[tuple[str, str]] = [
         "Keep the model that runs, or see whether this one knows the language.",
         "inference-1: nonsense 把 'Alpha.' 听写成 ''：错词 100%，最多允许 30%。请保留当前模型，或确认此模型是否懂得该语言。",
     ),
+    (
+        "There is too little memory for both models, so light makes room here first; its streams go on at inference-1.",
+        "内存不足以同时容纳两个模型，因此这里先由 light 腾出内存；它的音频流转到 inference-1 继续。",
+    ),
+    (
+        "inference-0: heavy needs about 90 MB to be loaded, and 50 MB are free on this machine. Unload another model, or take a "
+        "smaller one. No other inference process serves light, so none could take its streams while room is made.",
+        "inference-0: 加载 heavy 约需 90 MB，而 this machine 上只有 50 MB 可用。请卸载其他模型，或选用更小的模型。"
+        "没有其他推理进程用 light 服务，腾出内存期间无处接收它的音频流。",
+    ),
     ("quieter at night", "quieter at night"),
     ("", ""),
 ]
