@@ -51,14 +51,13 @@ def for_watchers(view: Callable[..., HttpResponse]) -> View:
 
 
 def page(request: HttpRequest, rights: Rights, template: str, title: str, **context: Any) -> HttpResponse:
-    socket_url = request.build_absolute_uri(f"{reverse('live')}console").replace("http", "ws", 1)
     given = {
         **admin.site.each_context(request),
         "title": title,
         "rights": rights,
         "texts": {key: str(text) for key, text in CONSOLE_TEXTS.items()},
         "console": {
-            "socket": socket_url,
+            "socket": f"{reverse('live')}console",
             "series": reverse("console:series"),
             "orders": reverse("console:sessions"),
             "language": get_language(),

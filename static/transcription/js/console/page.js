@@ -14,6 +14,13 @@ import { ConsoleSocket } from "./console-socket.js";
 export const config = readJson("console");
 export const texts = new Texts(readJson("console-texts"));
 
+/** As the page itself was reached: a proxy may have taken the encryption off. */
+function socketUrl() {
+  const url = new URL(config.socket, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
 /** @param {string} selector @param {ParentNode} [within] @returns {HTMLElement} */
 export function part(selector, within = document) {
   const element = within.querySelector(selector);
@@ -54,7 +61,7 @@ export function showProblem(code, isOver) {
  */
 export function follow(shown, handlers) {
   const shownHere = { language: config.language, ...shown };
-  const socket = new ConsoleSocket(config.socket, {
+  const socket = new ConsoleSocket(socketUrl(), {
     onState: showState,
     onMessage: (message) => {
       if (message.type === "problem") showProblem(message.code, message.is_over);
