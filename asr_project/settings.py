@@ -363,7 +363,7 @@ EMAIL_HOST_PASSWORD = env.read_str("EMAIL_HOST_PASSWORD", "")
 EMAIL_TIMEOUT = env.read_int("EMAIL_TIMEOUT", 10, minimum=1, maximum=30)
 DEFAULT_FROM_EMAIL = env.read_str("EMAIL_FROM", "Hark <hark@localhost>")
 
-# --- Logging ----------------------------------------------------------------------------------------------------------
+# --- Logs and traces --------------------------------------------------------------------------------------------------
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
