@@ -1,5 +1,5 @@
-"""Who signs in to the admin site, and in which language. pytest reads this before Django is set up, so the table of users is asked
-for when it is used.
+"""Who signs in to the admin site, and in which language. pytest reads this before Django is set up, so the table of users is
+asked for when it is used.
 """
 
 from collections.abc import Iterator
