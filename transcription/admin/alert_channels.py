@@ -17,6 +17,7 @@ from unfold.decorators import display
 
 from transcription.admin.alert_forms import AlertChannelForm
 from transcription.admin.records import Record
+from transcription.admin.rows import RowPageAdmin
 from transcription.alerts.notices.delivery import try_again, try_channel
 from transcription.models import AlertChannel, AlertDelivery
 
@@ -25,7 +26,7 @@ STATE_TONES: Final = {"waiting": "warning", "delivered": "success", "failed": "d
 
 
 @admin.register(AlertChannel)
-class AlertChannelAdmin(ModelAdmin):
+class AlertChannelAdmin(RowPageAdmin):
     form = AlertChannelForm
     list_display = ["name", "kind", "target", "is_default", "is_enabled", "last_notice"]
     list_filter = ["kind", "is_default", "is_enabled"]
@@ -40,17 +41,9 @@ class AlertChannelAdmin(ModelAdmin):
         tried = path("<int:channel_id>/try/", self.admin_site.admin_view(self.try_out), name=f"{NAME}_try")
         return [tried, *super().get_urls()]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        number = object_id or ""
-        latest = AlertDelivery.objects.filter(channel_id=int(number)).order_by("-pk")[:10] if number.isdecimal() else None
-        shown = {"channel_number": number, "deliveries": latest, "may_try": self.has_change_permission(request)}
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def details(self, request: HttpRequest, number: int | None) -> dict[str, Any]:
+        latest = None if number is None else AlertDelivery.objects.filter(channel_id=number).order_by("-pk")[:10]
+        return {"channel_number": number, "deliveries": latest, "may_try": self.has_change_permission(request)}
 
     def try_out(self, request: HttpRequest, channel_id: int) -> HttpResponse:
         """One click: a notice that only shows that notices arrive."""

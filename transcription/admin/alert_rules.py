@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription.admin.alert_forms import AlertRuleForm
 from transcription.admin.alert_trials import trial_of
+from transcription.admin.rows import RowPageAdmin
 from transcription.alerts.events import facts_of
 from transcription.alerts.notices.payloads import condition_text
 from transcription.alerts.quantities import readable
@@ -28,7 +28,7 @@ STATE_TONES: Final = {"ok": "success", "pending": "warning", "firing": "danger",
 
 
 @admin.register(AlertRule)
-class AlertRuleAdmin(ModelAdmin):
+class AlertRuleAdmin(RowPageAdmin):
     form = AlertRuleForm
     list_display = ["title", "coloured_severity", "state", "value", "condition", "since"]
     list_display_links = ["title"]
@@ -61,16 +61,9 @@ class AlertRuleAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [path("test/", self.admin_site.admin_view(self.test), name=f"{NAME}_test"), *super().get_urls()]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
+    def details(self, request: HttpRequest, number: int | None) -> dict[str, Any]:
         may_test = self.has_change_permission(request) or self.has_add_permission(request)
-        shown = {"may_test": may_test, "rule_number": object_id or ""}
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+        return {"may_test": may_test, "rule_number": number or ""}
 
     def test(self, request: HttpRequest) -> HttpResponse:
         """What the rule in a form that is being filled in would have done over the last day. Changes nothing."""

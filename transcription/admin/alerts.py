@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription import alerts
 from transcription.admin.alert_rules import SEVERITY_TONES
+from transcription.admin.rows import RowPageAdmin
 from transcription.alerts.notices.payloads import condition_text, value_text
 from transcription.models import AlertEvent
 from transcription.templatetags.transcription_format import clock
@@ -29,7 +29,7 @@ Deed = Callable[[AlertEvent, User], bool]
 
 
 @admin.register(AlertEvent)
-class AlertEventAdmin(ModelAdmin):
+class AlertEventAdmin(RowPageAdmin):
     list_display = ["when", "title_now", "coloured_severity", "coloured_state", "now_and_worst", "lasted", "seen_to_by"]
     list_display_links = ["when", "title_now"]
     list_filter = ["state", "severity", "rule", "opened_at"]
@@ -58,18 +58,10 @@ class AlertEventAdmin(ModelAdmin):
 
     # --- Pages
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        number = object_id or ""
-        event = AlertEvent.objects.filter(pk=int(number)).first() if number.isdecimal() else None
+    def details(self, request: HttpRequest, number: int | None) -> dict[str, Any]:
+        event = None if number is None else AlertEvent.objects.filter(pk=number).first()
         shown = {"shown": self.shown(request, event)} if event is not None else {}
-        buttons = {"show_save": False, "show_save_and_continue": False}
-        return super().changeform_view(request, object_id, form_url, {**shown, **buttons, **(extra_context or {})})
+        return {**shown, "show_save": False, "show_save_and_continue": False}
 
     def shown(self, request: HttpRequest, event: AlertEvent) -> dict[str, Any]:
         return {

@@ -17,11 +17,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription.admin.dashboard import condition, fallback_failure, next_sentence, serving
 from transcription.admin.forms import ChangeModelForm, NewRouteForm, RouteForm
+from transcription.admin.rows import RowPageAdmin
 from transcription.admin.schedule_views import route_week
 from transcription.admin.sentences import ASKED, FOLLOWS_SCHEDULE, MADE_READY, PUT_INTO_SERVICE, WENT_BACK, localised
 from transcription.admin.swaps import view_of
@@ -32,7 +32,7 @@ NAME = "transcription_modelroute"
 
 
 @admin.register(ModelRoute)
-class ModelRouteAdmin(ModelAdmin):
+class ModelRouteAdmin(RowPageAdmin):
     form = RouteForm
     list_display = ["name", "state", "serving_now", "lighter", "next_change", "back_to"]
     list_display_links = ["name"]
@@ -70,17 +70,9 @@ class ModelRouteAdmin(ModelAdmin):
 
     # --- Pages
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        number = object_id or ""
-        route = self.get_queryset(request).filter(pk=int(number)).first() if number.isdecimal() else None
-        shown = self.now_context(request, route) if route is not None else {}
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def details(self, request: HttpRequest, number: int | None) -> dict[str, Any]:
+        route = None if number is None else self.get_queryset(request).filter(pk=number).first()
+        return self.now_context(request, route) if route is not None else {}
 
     def now_context(self, request: HttpRequest, route: ModelRoute) -> dict[str, Any]:
         now = timezone.now()

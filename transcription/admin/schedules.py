@@ -17,6 +17,7 @@ from unfold.decorators import display
 from transcription.admin.dashboard import all_routes
 from transcription.admin.forms import DAYS, ScheduleForm
 from transcription.admin.records import Record
+from transcription.admin.rows import RowPageAdmin
 from transcription.admin.schedule_views import changed_plan, clashes, route_week
 from transcription.admin.week import Palette, week_of
 from transcription.models import ModelRoute, ModelSchedule, RouteOverride
@@ -27,7 +28,7 @@ NAME = "transcription_modelschedule"
 
 
 @admin.register(ModelSchedule)
-class ModelScheduleAdmin(ModelAdmin):
+class ModelScheduleAdmin(RowPageAdmin):
     form = ScheduleForm
     list_display = ["window", "route", "model", "on_days", "time_zone", "priority", "state"]
     list_display_links = ["window"]
@@ -75,15 +76,8 @@ class ModelScheduleAdmin(ModelAdmin):
         row = ModelSchedule.objects.filter(pk=number).first() if number.isdecimal() else None
         return JsonResponse(checked(ScheduleForm(request.POST, instance=row)))
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        shown = {"zone_names": sorted(zone_names()), "schedule_id": object_id or ""}
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def details(self, request: HttpRequest, number: int | None) -> dict[str, Any]:
+        return {"zone_names": sorted(zone_names()), "schedule_id": number or ""}
 
     @admin.display(description=_("window"), ordering="starts")
     def window(self, schedule: ModelSchedule) -> str:

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.formats import date_format, time_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from transcription.admin.records import Record
+from transcription.admin.rows import RowPageAdmin
 from transcription.admin.sentences import localised
 from transcription.models import ModelSwap
 from transcription.templatetags.transcription_format import clock
@@ -136,7 +136,7 @@ def step_view(step: dict[str, Any]) -> StepView:
 
 
 @admin.register(ModelSwap)
-class ModelSwapAdmin(Record, ModelAdmin):
+class ModelSwapAdmin(Record, RowPageAdmin):
     list_display = ["when", "route_name", "change", "why", "by", "coloured_state", "lasted"]
     list_display_links = ["when"]
     list_filter = ["state", "reason", "route", "started_at"]
@@ -162,17 +162,9 @@ class ModelSwapAdmin(Record, ModelAdmin):
             raise PermissionDenied
         return JsonResponse(view_of(get_object_or_404(ModelSwap, pk=swap_id)))
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        number = object_id or ""
-        swap = ModelSwap.objects.filter(pk=int(number)).first() if number.isdecimal() else None
-        shown = {"swap": view_of(swap)} if swap is not None else {}
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+    def details(self, request: HttpRequest, number: int | None) -> dict[str, Any]:
+        swap = None if number is None else ModelSwap.objects.filter(pk=number).first()
+        return {"swap": view_of(swap)} if swap is not None else {}
 
     @admin.display(description=_("when"), ordering="started_at")
     def when(self, swap: ModelSwap) -> str:
