@@ -55,8 +55,8 @@ def test_every_module_that_is_run_exists() -> None:
 
 
 def test_the_number_of_connections_is_what_the_default_comes_to() -> None:
-    per_process = settings.HARK_HTTP_THREADS + 3
+    per_process = settings.HARK_HTTP_THREADS + 4
 
-    assert f"default of {settings.HARK_HTTP_THREADS} threads, a worker and beat need {2 * per_process + 6} in all" in " ".join(
+    assert f"default of {settings.HARK_HTTP_THREADS} threads, a worker and beat need {2 * per_process + 11} in all" in " ".join(
         PAGE.split()
     )
