@@ -336,6 +336,7 @@ HARK_METRICS_HOST = env.read_str("HARK_METRICS_HOST", "127.0.0.1")
 HARK_METRICS_PORT = env.read_int("HARK_METRICS_PORT", 0, minimum=0, maximum=65_535)
 HARK_METRICS_KEEP_10S_HOURS = env.read_int("HARK_METRICS_KEEP_10S_HOURS", 6, minimum=1, maximum=168)
 HARK_METRICS_KEEP_1MIN_DAYS = env.read_int("HARK_METRICS_KEEP_1MIN_DAYS", 14, minimum=1, maximum=3660)
+HARK_METRICS_KEEP_10MIN_DAYS = env.read_int("HARK_METRICS_KEEP_10MIN_DAYS", 60, minimum=1, maximum=3660)
 HARK_METRICS_KEEP_1H_DAYS = env.read_int("HARK_METRICS_KEEP_1H_DAYS", 400, minimum=1, maximum=36_600)
 
 # --- Notices ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """How long the pages of the operators' console take when much is stored: a million segments and a month of samples.
 
 A server of its own is started, with the scripted engine; sessions, segments and samples are made up in its PostgreSQL
-(`benchmarks.recorded`: two web processes, two inference processes and a worker, every metric, in all three resolutions as long as
+(`benchmarks.recorded`: two web processes, two inference processes and a worker, every metric, in all four resolutions as long as
 they are kept). Then an administrator opens each page, and the data of the charts for each range, again and again over HTTP, one
 after the other; what is measured is the whole answer as the client gets it. Rule: 95 of 100 within 300 ms.
 """

@@ -38,7 +38,7 @@ LEVELS: Final = {
 """What a gauge shows and a counter counts in a second, on a quiet day's average; 1.0 where nothing is said."""
 PER_S: Final = 1.5
 """How many values a histogram counts in a second."""
-SPANS: Final = {10: timedelta(hours=6), 60: timedelta(days=14), 3600: timedelta(days=400)}
+SPANS: Final = {10: timedelta(hours=6), 60: timedelta(days=14), 600: timedelta(days=60), 3600: timedelta(days=400)}
 """How long samples of each resolution (s) are kept by default."""
 
 SERIES: Final = """

@@ -10,5 +10,6 @@ def kept() -> dict[int, timedelta]:
     return {
         10: timedelta(hours=settings.HARK_METRICS_KEEP_10S_HOURS),
         60: timedelta(days=settings.HARK_METRICS_KEEP_1MIN_DAYS),
+        600: timedelta(days=settings.HARK_METRICS_KEEP_10MIN_DAYS),
         3600: timedelta(days=settings.HARK_METRICS_KEEP_1H_DAYS),
     }

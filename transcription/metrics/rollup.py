@@ -1,4 +1,4 @@
-"""Makes minutes of samples of ten seconds, and hours of minutes; drops what is kept no longer. All of it may be repeated."""
+"""Makes each longer sample of the next shorter ones; drops what is kept no longer. All of it may be repeated."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ DELETE FROM transcription_metricseries series
 
 
 def roll_up() -> None:
-    """Up to now: the last minute and the last hour are not over, and are made again."""
+    """Up to now: the last step of each length is not over, and is made again."""
     for from_s, to_s in zip(RESOLUTIONS_S, RESOLUTIONS_S[1:], strict=False):
         since = since_when(from_s, to_s)
         if since is None:

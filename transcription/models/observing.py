@@ -1,5 +1,5 @@
 """Tables of what the processes have measured of themselves: one series for each metric, process and set of labels, and its
-samples, first of ten seconds each, then rolled up to minutes and hours.
+samples, first of ten seconds each, then rolled up to minutes, ten minutes and hours.
 
 Written and read by `transcription.metrics`; which metrics there are is listed in `transcription.metrics.names`.
 """
@@ -42,6 +42,7 @@ class MetricSample(models.Model):
 
         TEN_SECONDS = 10
         MINUTE = 60
+        TEN_MINUTES = 600
         HOUR = 3600
 
     pk = models.CompositePrimaryKey("series", "resolution_s", "at")
