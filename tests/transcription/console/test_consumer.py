@@ -118,7 +118,9 @@ async def test_whoever_may_read_sees_who_speaks_and_the_last_text_that_was_store
     console = await watching("view_session")
     socket = await speaking()
 
-    message = await console.until(lambda message: any(row["num_finals"] and row["text"] and row["is_speaking"] for row in rows(message)))
+    message = await console.until(
+        lambda message: any(row["num_finals"] and row["text"] and row["is_speaking"] for row in rows(message))
+    )
 
     (row,) = rows(message)
     assert (row["who"], row["client"], row["model"], row["phase"]) == ("alice", "phone gateway", "fake", "live")
