@@ -20,10 +20,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from inference.engines.containers import read_json
 from inference.engines.whisper.tokenizer import END, read_tokenizer
 from inference.engines.whisper.vocabulary import Vocabulary
 from inference.engines.whisper.weights.alignment_heads import DecoderSize
-from inference.engines.whisper.weights.layout import Weights, check_is_tied, checked, read_json, renamed
+from inference.engines.whisper.weights.layout import Weights, check_is_tied, checked, renamed
 from inference.engines.whisper.weights.standard import standard_rules, standard_tokenizer, stated_rules
 from inference.errors import WeightsError
 

@@ -5,26 +5,21 @@ Large models come in shards that model.safetensors.index.json lists. Nothing is 
 Source of the names: huggingface/transformers `models/whisper/modeling_whisper.py`, Apache-2.0.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
-from torch import Tensor
 
+from inference.engines.containers import num_numbers_in, read_json, tensors_in
 from inference.engines.whisper.tokenizer import read_tokenizer, tokenizer_of_merges
 from inference.engines.whisper.vocabulary import Vocabulary
 from inference.engines.whisper.weights.alignment_heads import DecoderSize
-from inference.engines.whisper.weights.layout import Weights, check_is_tied, checked, packed, read_json, renamed
+from inference.engines.whisper.weights.layout import Weights, check_is_tied, checked, packed, renamed
 from inference.engines.whisper.weights.standard import standard_rules, stated_rules
 from inference.errors import WeightsError
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 EXPECTED: dict[str, tuple[object, ...]] = {
     "model_type": ("whisper",),
     "activation_function": ("gelu", None),
@@ -72,11 +67,11 @@ class HuggingFaceFiles:
 
     def num_parameters(self) -> int:
         self._config()  # says what is wrong with a folder of something else
-        return sum(sum(_sizes(path)) for path in self._shards())
+        return num_numbers_in(self.folder)
 
     def load(self) -> Weights:
         config = self._config()
-        tensors = dict(self._tensors())
+        tensors = dict(tensors_in(self.folder))
         written = tensors.pop("proj_out.weight", None)
         parts = {renamed(name.removeprefix("model."), RENAMES): tensor for name, tensor in tensors.items()}
         try:
@@ -116,35 +111,6 @@ class HuggingFaceFiles:
         return tokenizer_of_merges(
             self.folder / "vocab.json", self.folder / "merges.txt", read_json(added) if added.is_file() else {}
         )
-
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for path in self._shards():
-            with _opened(path) as shard:
-                yield from ((name, shard.get_tensor(name)) for name in shard.keys())  # noqa: SIM118  # no mapping
-
-    def _shards(self) -> list[Path]:
-        if (self.folder / SINGLE).is_file():
-            return [self.folder / SINGLE]
-        try:
-            return [self.folder / name for name in sorted(set(read_json(self.folder / INDEX)["weight_map"].values()))]
-        except (KeyError, AttributeError, TypeError) as err:
-            raise WeightsError(f"{self.folder / INDEX} lists no shards. Copy it anew.") from err
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A safetensors file, of which only the head is read."""
-    try:
-        with safe_open(path, framework="pt") as shard:
-            yield shard
-    except (SafetensorError, OSError) as err:
-        raise WeightsError(f"{path} is no safetensors file, or not complete ({err}). Copy it anew.") from err
-
-
-def _sizes(path: Path) -> list[int]:
-    """How many numbers each tensor of the file has."""
-    with _opened(path) as shard:
-        return [math.prod(shard.get_slice(name).get_shape()) for name in shard.keys()]  # noqa: SIM118  # no mapping
 
 
 def _fitting(heads: list[list[int]], size: DecoderSize) -> list[list[int]] | None:

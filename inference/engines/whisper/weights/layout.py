@@ -4,11 +4,9 @@ The containers hold query, key and value apart and call the parts otherwise; eac
 `….value`, `….output`, and `packed` joins them as the network has them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -49,23 +47,6 @@ class ModelFiles(Protocol):
 
     def load(self) -> Weights:
         """Read the parameters. Raises WeightsError with a sentence that says what to do."""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """An object from a JSON file.
-
-    Raises:
-        WeightsError: missing, unreadable, or no object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise WeightsError(f"{path} cannot be read ({err}). Copy it from where the model came from.") from err
-    if not isinstance(content, dict):
-        raise WeightsError(
-            f"{path} holds a {type(content).__name__}; expected an object. Copy it from where the model came from."
-        )
-    return content
 
 
 def renamed(name: str, renames: Sequence[tuple[str, str]]) -> str:

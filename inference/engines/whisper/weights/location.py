@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inference.engines.whisper.weights import huggingface
+from inference.engines.containers import INDEX, SINGLE, has_safetensors
 from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
 from inference.engines.whisper.weights.huggingface import HuggingFaceFiles
 from inference.engines.whisper.weights.layout import ModelFiles
@@ -10,7 +10,7 @@ from inference.engines.whisper.weights.openai_pt import OpenAIFile
 from inference.errors import WeightsError
 
 NUM_LISTED = 8
-INSIDE_FOLDERS = ("model.bin", huggingface.SINGLE, huggingface.INDEX)
+INSIDE_FOLDERS = ("model.bin", SINGLE, INDEX)
 
 
 def model_files(name: str, path: Path) -> ModelFiles:
@@ -29,13 +29,13 @@ def model_files(name: str, path: Path) -> ModelFiles:
 
 
 def _folder_files(name: str, folder: Path) -> ModelFiles:
-    if (folder / huggingface.SINGLE).is_file() or (folder / huggingface.INDEX).is_file():
+    if has_safetensors(folder):
         return HuggingFaceFiles(name, folder)
     if (folder / "model.bin").is_file():
         return CTranslate2Files(name, folder, (folder / "model.bin",))
     found = sorted(entry.name for entry in folder.iterdir())
     listed = ", ".join(found[:NUM_LISTED]) + (", …" if len(found) > NUM_LISTED else "") if found else "nothing"
     raise WeightsError(
-        f"{name}: {folder} holds {listed}; expected {huggingface.SINGLE} or {huggingface.INDEX} (Hugging Face), or model.bin "
+        f"{name}: {folder} holds {listed}; expected {SINGLE} or {INDEX} (Hugging Face), or model.bin "
         "(CTranslate2). A `.pt` file (OpenAI) is given by its own path; pytorch_model.bin must be saved as safetensors first."
     )

@@ -8,17 +8,17 @@ Source of the names: openai/whisper `whisper/model.py`, MIT.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
+from inference.engines.containers import unpickled
 from inference.engines.whisper.vocabulary import Vocabulary
 from inference.engines.whisper.weights.alignment_heads import DecoderSize
 from inference.engines.whisper.weights.layout import Weights, checked, packed, renamed
 from inference.engines.whisper.weights.standard import standard_rules, standard_tokenizer
 from inference.errors import WeightsError
 
+EXPECTED = "a `.pt` file as OpenAI publishes them. Copy the file anew, or give the folder where the model is one"
 NOT_PARAMETERS = frozenset({"decoder.mask", "alignment_heads"})
 RENAMES: Sequence[tuple[str, str]] = (
     (".blocks.", ".layers."),
@@ -65,7 +65,7 @@ class OpenAIFile:
 
     def _read(self) -> tuple[dict[str, int], dict[str, Tensor]]:
         """Dimensions and parameters, under OpenAI's names. The parameters stay on disk until they are used."""
-        content = _unpickled(self.path)
+        content = unpickled(self.path, str(self.path), EXPECTED)
         try:
             dims = {str(name): int(value) for name, value in content["dims"].items()}
             state = {name: tensor for name, tensor in content["model_state_dict"].items() if name not in NOT_PARAMETERS}
@@ -80,20 +80,3 @@ class OpenAIFile:
         if missing:
             raise WeightsError(f"{self.path} does not say {', '.join(sorted(missing))} in its `dims`. Copy the file anew.")
         return dims, state
-
-
-def _unpickled(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except Exception as err:  # bytes that are none of its own lead torch's reader anywhere
-        reason = str(err).partition("\n")[0].partition(". ")[0] or type(err).__name__  # what follows advises to trust the file
-        raise WeightsError(
-            f"{path} is no torch checkpoint or is damaged ({reason}); expected a `.pt` file as OpenAI publishes them. "
-            "Copy the file anew, or give the folder where the model is one."
-        ) from err
-
-
-def _is_zip(path: Path) -> bool:
-    """Files before torch 1.6 are not, and cannot be mapped into memory."""
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"

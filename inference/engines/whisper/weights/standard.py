@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from inference.engines.containers import read_json
 from inference.engines.whisper.tokenizer import read_tokenizer, with_cantonese
 from inference.engines.whisper.vocabulary import WritingRules
 from inference.engines.whisper.weights.alignment_heads import DecoderSize, known_heads
-from inference.engines.whisper.weights.layout import read_json
 from inference.errors import WeightsError
 
 NUM_TOKENS_ENGLISH = 51864
