@@ -90,6 +90,14 @@ class Lineup:
             raise UnsupportedLanguageError(f"Model {present} does not serve {', '.join(languages) or 'auto'}; it knows {known}.")
         return engine
 
+    def partial_model_for(self, options: StreamOptions, model: str) -> str:
+        """The model that writes partial texts for a stream whose finals `model` writes; empty: the same one does, for no other
+        is wished for, or it is not here, or does not know the languages.
+        """
+        present = self._present(options.partial_model) if options.partial_model else None
+        is_able = present not in {None, model} and self.engines[present or ""].info.can_serve(options.languages)
+        return present if present and is_able else ""
+
     def heir_of(self, name: str, languages: Languages) -> str | None:
         """The model that goes on with a stream of `name`, which is being unloaded: the successor, else any that can."""
         successor = self._present(self._retiring.get(name, ""))

@@ -64,6 +64,16 @@ LAG_EVERY_S = 2.0
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
+class Draft:
+    """What another engine than that of finals remembers of one segment, whose partial texts it writes. `number`: as
+    `Stream.num_begun`."""
+
+    def __init__(self, engine: Engine[Any], number: int) -> None:
+        self.engine = engine
+        self.state = engine.open_stream()
+        self.number = number
+
+
 class Client:
     """A stream, the link that it came over, and the memory that `engine` has of it. `waiting_s`: since when it wants a step."""
 
@@ -72,7 +82,14 @@ class Client:
         self.stream = stream
         self.engine = engine
         self.state = engine.open_stream()
+        self.draft: Draft | None = None
         self.waiting_s: float | None = None
+
+    def drop_draft(self) -> None:
+        """Let the engine forget what it wrote."""
+        if self.draft is not None:
+            self.draft.engine.finish(self.draft.state)
+            self.draft = None
 
 
 class RecognitionLoop:
@@ -232,6 +249,7 @@ class RecognitionLoop:
             return
         name = engine.info.name
         stream = Stream(request.stream, name, request.options, request.checkpoint, session=request.session)
+        stream.next_partial_model = self.lineup.partial_model_for(request.options, name)
         key = link_id, request.stream
         self.clients[key] = self._active[key] = Client(link_id, stream, engine)
         language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
@@ -257,6 +275,15 @@ class RecognitionLoop:
             self.has_freed = True
             client.stream.change_model(model)
             self.touch(client)
+        self.settle_partials(client)
+
+    def settle_partials(self, client: Client) -> None:
+        """Let partial texts be written by the model that is wished for from the next segment on, if that can be."""
+        stream = client.stream
+        model = self.lineup.partial_model_for(stream.next_options, stream.next_model)
+        if model != stream.next_partial_model:
+            self.has_freed = True
+            stream.next_partial_model = model
 
     def touch(self, client: Client) -> None:
         """Let the next pass look at it."""
@@ -281,6 +308,7 @@ class RecognitionLoop:
         client = self.clients.pop(key)
         self._active.pop(key, None)
         self.has_freed = True
+        client.drop_draft()
         client.engine.finish(client.state)
 
     def _forget_link(self, link_id: int) -> None:
@@ -353,12 +381,13 @@ class RecognitionLoop:
             return None
         if client.waiting_s is None:
             client.waiting_s = now_s
-        return Wish(key, stream.model, stream.wants_final, client.waiting_s, stream.num_wanted_samples, stream.is_unseen)
+        model = stream.model if stream.wants_final else stream.partial_model or stream.model
+        return Wish(key, model, stream.wants_final, client.waiting_s, stream.num_wanted_samples, stream.is_unseen)
 
     def _run(self, clients: list[Client], wishes: list[Wish], now_s: float) -> None:
         is_final = wishes[0].is_final
-        engine = clients[0].engine
-        windows = [_window(client, is_final=is_final) for client in clients]
+        engine = self.engines[wishes[0].model]
+        windows = [self._window(client, is_final=is_final) for client in clients]
         started_s = self._clock()
         results = self._recognise(engine, windows)
         infer_s = self._clock() - started_s
@@ -369,6 +398,26 @@ class RecognitionLoop:
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
             with _sparing_others(client.stream):
                 self._book(client, result, engine.info.name, timings, is_final=is_final)
+
+    def _window(self, client: Client, *, is_final: bool) -> Window[Any]:
+        stream = client.stream
+        audio, languages = stream.window()
+        state = client.state if is_final or not stream.partial_model else self._draft(client).state
+        return Window(state, audio, languages, is_final, stream.hotwords)
+
+    def _draft(self, client: Client) -> Draft:
+        """Of the open segment."""
+        self._drop_old_draft(client)
+        if client.draft is None:
+            client.draft = Draft(self.engines[client.stream.partial_model], client.stream.num_begun)
+        return client.draft
+
+    def _drop_old_draft(self, client: Client) -> None:
+        """Where the segment is over."""
+        draft, stream = client.draft, client.stream
+        if draft is not None and (draft.number != stream.num_begun or not stream.partial_model):
+            self.has_freed = True
+            client.drop_draft()
 
     def _recognise(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis | StepError]:
         """One step; when the batch fails each row is tried alone, so that only the row at fault is lost."""
@@ -394,16 +443,17 @@ class RecognitionLoop:
     def _book(self, client: Client, result: Hypothesis | StepError, model: str, timings: Timings, *, is_final: bool) -> None:
         """Give the stream its result."""
         stream = client.stream
-        if isinstance(result, StepError):
+        if isinstance(result, StepError) and not is_final and stream.partial_model:
+            logger.error("stream %d goes on without %s", stream.stream_id, model, extra=about_stream(stream))
+            stream.give_up_partial_model()
+        elif isinstance(result, StepError):
             logger.error("stream %d ends: %s could not recognise it", stream.stream_id, model, extra=about_stream(stream))
             give_up(stream, result)
-            return
-        heard = _heard(result, model, timings)
-        if is_final:
-            stream.complete(heard)
+        elif is_final:
+            stream.complete(_heard(result, model, timings))
             stream.settle()
         else:
-            stream.update(heard)
+            stream.update(_heard(result, model, timings))
 
     def send(self) -> None:
         """Hand every link its events in one piece; forget the streams that are over."""
@@ -415,6 +465,7 @@ class RecognitionLoop:
                 outgoing.setdefault(client.link_id, []).extend(client.stream.events)
                 client.stream.events = []
             self._follow_model(client)
+            self._drop_old_draft(client)
             if client.stream.is_done:
                 self._forget(key)
             elif not client.stream.has_work and not client.stream.is_settling:
@@ -493,11 +544,6 @@ def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
 def _nothing(window: Window[Any]) -> Hypothesis:
     language = window.languages[0] if len(window.languages) == 1 else ""
     return Hypothesis("", "", language, 0.0, ())
-
-
-def _window(client: Client, *, is_final: bool) -> Window[Any]:
-    audio, languages = client.stream.window()
-    return Window(client.state, audio, languages, is_final, client.stream.hotwords)
 
 
 def _heard(result: Hypothesis, model: str, timings: Timings) -> Heard:

@@ -25,13 +25,18 @@ NO_STREAM: Final = -1
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
-    """How one stream is heard. `languages` empty: detect among all the model knows; one entry: fixed."""
+    """How one stream is heard. `languages` empty: detect among all the model knows; one entry: fixed.
+
+    `partial_model`: writes the partial texts, where it is loaded and knows the languages; finals, and else partials too, are
+    written by `model`.
+    """
 
     encoding: Encoding = "pcm_s16le"
     sample_rate_hz: int = 16_000
     num_channels: int = 1
     languages: tuple[str, ...] = ()
     model: str | None = None
+    partial_model: str | None = None
     interim: bool = True
     endpoint_ms: int = 500
     max_segment_ms: int = 9_000
@@ -105,6 +110,7 @@ class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
     max_segment_ms: int | UnsetType = UNSET
     interim: bool | UnsetType = UNSET
     model: str | UnsetType = UNSET
+    partial_model: str | UnsetType | None = UNSET
 
     def applied_to(self, options: StreamOptions) -> StreamOptions:
         """`options` with what is given here."""
@@ -379,12 +385,15 @@ class Timings(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptUpdated(StreamEvent, frozen=True, tag="updated", kw_only=True):
+    """`model`: the one that wrote it, which need not be that of the segment's final."""
+
     segment: int
     text: str
     stable: str
     start_ms: int
     end_ms: int
     timings: Timings
+    model: str = ""
 
 
 class TimedWord(Struct, frozen=True, kw_only=True):

@@ -54,6 +54,7 @@ class Mover:
         self._lineup.send_away(name)
         users = list(self._recognition.users_of(name))
         for client in users:
+            self._recognition.settle_partials(client)
             self._recognition.touch(client)
         self._recognition.has_freed = True
         return len(users)
@@ -93,6 +94,7 @@ class Mover:
 
     def _move(self, client: Client, name: str) -> bool:
         stream = client.stream
+        self._recognition.settle_partials(client)
         if stream.next_model != name:
             return True
         heir = self._lineup.heir_of(name, stream.next_options.languages)

@@ -12,7 +12,8 @@ MARGIN_SAMPLES: Final = to_samples(100)
 @dataclass(slots=True)
 class Segment:
     """Positions: speech lies in [`voiced_from`, `voiced_until`), what is recognised in [`start`, `end`), with silence around it;
-    `stepped` is where the last step ended. `model`: the one that recognises it.
+    `stepped` is where the last step ended. `model`: the one that recognises it; `partial_model`: the one that writes its partial
+    texts, where that is another one.
 
     `end` is None while it is spoken. `number` is given when its first text leaves.
     """
@@ -22,6 +23,7 @@ class Segment:
     languages: tuple[str, ...]
     hotwords: tuple[str, ...] = ()
     model: str = ""
+    partial_model: str = ""
     end: int | None = None
     voiced_until: int | None = None
     number: int | None = None

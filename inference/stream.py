@@ -75,7 +75,8 @@ class Heard:
 @dataclass(slots=True)
 class Stream:
     """`stream_id` is the web process's own. `model` is the name of the engine that serves it now; `next_model`: from the next
-    segment on. `session`: what log lines about it call it."""
+    segment on. `next_partial_model`: the same for partial texts, where another one writes them; empty: none does. `num_begun`:
+    how many segments have begun. `session`: what log lines about it call it."""
 
     stream_id: int
     model: str
@@ -89,6 +90,8 @@ class Stream:
     has_step: bool = False
     session: str = ""
     next_model: str = field(init=False)
+    next_partial_model: str = ""
+    num_begun: int = 0
     next_options: StreamOptions = field(init=False)
     buffer: AudioBuffer = field(init=False)
     endpointer: Endpointer = field(init=False)
@@ -198,7 +201,19 @@ class Stream:
     def models(self) -> set[str]:
         """All that it still needs."""
         segments = [*self._closed, *([] if self._open is None else [self._open])]
-        return {self.model, self.next_model, *(segment.model for segment in segments)}
+        of_partials = {self.next_partial_model, self.partial_model} - {""}
+        return {self.model, self.next_model, *of_partials, *(segment.model for segment in segments)}
+
+    @property
+    def partial_model(self) -> str:
+        """That writes the partial texts of the open segment, where it is not the one that will write its final; else empty."""
+        return "" if self._open is None else self._open.partial_model
+
+    def give_up_partial_model(self) -> None:
+        """It cannot hear this stream: the model of finals writes all texts."""
+        self.next_partial_model = ""
+        if self._open is not None:
+            self._open.partial_model = ""
 
     @property
     def is_between_segments(self) -> bool:
@@ -423,6 +438,7 @@ class Stream:
                 start_ms=segment.shown_ms[0],
                 end_ms=to_ms(segment.stepped),
                 timings=heard.timings,
+                model=heard.model,
             )
         )
 
@@ -490,8 +506,14 @@ class Stream:
     def _begin(self, speech_start: int) -> None:
         self._adopt_options()
         start = max(self._unclaimed(), self.buffer.first, speech_start - PRE_ROLL_SAMPLES)
-        self._open = Segment(start, speech_start, self.options.languages, self.options.hotwords, self.next_model)
+        self._open = self._segment(start, speech_start)
         self.events.append(SpeechStarted(stream=self.stream_id, at_ms=to_ms(speech_start)))
+
+    def _segment(self, start: int, voiced_from: int) -> Segment:
+        """One that begins."""
+        self.num_begun += 1
+        options, models = self.options, (self.next_model, self.next_partial_model)
+        return Segment(start, voiced_from, options.languages, options.hotwords, *models)
 
     def _close(self, end: int) -> None:
         assert self._open is not None
@@ -511,7 +533,7 @@ class Stream:
         segment.end = segment.voiced_until = end
         self._closed.append(segment)
         self._adopt_options()
-        self._open = Segment(end, end, self.options.languages, self.options.hotwords, self.next_model)
+        self._open = self._segment(end, end)
 
     def _finish_speech(self, position: int) -> None:
         """End the speech that is going on, with all that came before `position`, candidates too short for speech included."""

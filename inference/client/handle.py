@@ -134,9 +134,11 @@ class StreamHandle:
         self.client.put(change)
 
     def ask_again(self, models: Collection[str]) -> None:
-        """Its process has `models` since now. To go over to one of them, and what came with that, was asked of it in vain."""
+        """Its process has `models` since now. To go over to one of them, and what came with that, was asked of it in vain; or to
+        have partial texts written by one of them."""
         options = self.options
-        if options.model is None or options.model not in models or options.model == self._model:
+        is_for_finals = options.model in models and options.model != self._model
+        if options.model is None or not (is_for_finals or options.partial_model in models):
             return
         self._stop_holding()
         self.client.put(ConfigureStream.of(self.number, options))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import structs
+
 from inference.messages import ModelInfo, StreamOptions, WorkerLoad
 
 STREAM_SHARE: Final = 1 / 16
@@ -39,6 +41,24 @@ class Candidate:
     def can_serve(self, options: StreamOptions) -> bool:
         return any(model.takes(options) for model in self.models)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes new streams, as far as is known."""
+        return not (self.load.is_full or self.load.is_overloaded)
+
+    def has_all_of(self, options: StreamOptions) -> bool:
+        """Whether it has, besides, the model that shall write partial texts."""
+        if options.partial_model is None:
+            return self.can_serve(options)
+        return self.can_serve(options) and self.can_serve(structs.replace(options, model=options.partial_model))
+
+
+def best_fitting(candidates: Sequence[Candidate], options: StreamOptions) -> list[int]:
+    """Positions of those that can serve a stream; if any of them have room and all of its models, these alone."""
+    able = [position for position, candidate in enumerate(candidates) if candidate.can_serve(options)]
+    whole = [at for at in able if candidates[at].has_all_of(options) and candidates[at].has_room]
+    return whole or able
+
 
 def least_loaded(candidates: Sequence[Candidate]) -> int | None:
     """Position of the candidate to choose; one that takes no new streams only if none does, the first of equals; None of none."""
@@ -46,4 +66,4 @@ def least_loaded(candidates: Sequence[Candidate]) -> int | None:
 
 
 def _rank(candidate: Candidate) -> tuple[bool, int, int]:
-    return candidate.load.is_full or candidate.load.is_overloaded, int(candidate.pressure * STEPS), candidate.num_streams
+    return not candidate.has_room, int(candidate.pressure * STEPS), candidate.num_streams

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import structs
 
 from inference.client.handle import OnEvents, StreamHandle
-from inference.client.placement import least_loaded
+from inference.client.placement import best_fitting, least_loaded
 from inference.client.quarantine import RELAPSE_S, CrashError, Quarantine
 from inference.client.worker_link import NO_WORKER, WorkerLink
 from inference.errors import FullError, OverloadedError
@@ -210,7 +210,7 @@ class InferenceClient:
     def _choose(self, handle: StreamHandle, *, only_with_room: bool) -> WorkerLink | None:
         """A full process is asked all the same when a refusal would be news; so is one without the model, when none has it."""
         links = [link for link in self.workers if link.can_take and (link.has_room_for(handle) or not only_with_room)]
-        fitting = [link for link in links if link.candidate.can_serve(handle.options)]
+        fitting = [links[position] for position in best_fitting([link.candidate for link in links], handle.options)]
         if not fitting and not only_with_room and all(link.can_take for link in self.workers):
             fitting = links
         position = least_loaded([link.candidate for link in fitting])

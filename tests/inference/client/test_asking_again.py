@@ -130,3 +130,15 @@ async def test_nobody_is_told_again_who_has_the_model_or_wants_none(client: Infe
         each.link.has("new")
 
     assert (len(alice.changes), bob.changes) == (1, [])
+
+
+async def test_a_stream_is_told_again_once_its_process_has_the_model_that_shall_write_partials(client: InferenceClient) -> None:
+    alice = speaker(client)
+    alice.change(model="old", partial_model="fast")
+    alice.handle.take([ModelChanged(stream=alice.handle.number, model="old", from_segment=0)])
+
+    alice.link.has("old", "fast")
+    alice.link.has("old", "fast")
+
+    [again] = alice.changes[1:]
+    assert (again.model, again.partial_model) == ("old", "fast")

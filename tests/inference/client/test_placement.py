@@ -1,8 +1,9 @@
 """Which inference process takes the next stream, as a table."""
 
 import pytest
+from msgspec import structs
 
-from inference.client.placement import Candidate, least_loaded
+from inference.client.placement import Candidate, best_fitting, least_loaded
 from inference.messages import ModelInfo, StreamOptions, WorkerLoad
 
 ENGLISH = ModelInfo(name="tiny.en", engine="whisper", languages=("en",), multilingual=False)
@@ -69,3 +70,29 @@ def test_a_burst_between_two_reports_is_shared_out() -> None:
 )
 def test_a_process_is_a_candidate_if_a_model_of_it_can_serve_the_stream(options: StreamOptions, *, expected: bool) -> None:
     assert worker().can_serve(options) is expected
+
+
+TWO = StreamOptions(model="base", partial_model="tiny.en", languages=("en",))
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "expected"),
+    [
+        ([(MANY,), (ENGLISH, MANY)], TWO, [1]),  # the one that has both
+        ([(MANY,), (ENGLISH,)], TWO, [0]),  # finals can be written
+        ([(ENGLISH,), (ENGLISH,)], TWO, []),
+        ([(MANY,), (ENGLISH, MANY)], structs.replace(TWO, languages=("de",)), [0, 1]),  # the fast one would not help
+        ([(MANY,), (ENGLISH, MANY)], structs.replace(TWO, partial_model=None), [0, 1]),
+        ([(MANY,), (structs.replace(ENGLISH, is_draining=True), MANY)], TWO, [0, 1]),  # it goes
+    ],
+)
+def test_a_stream_of_two_models_is_placed_where_both_are(
+    models: list[tuple[ModelInfo, ...]], options: StreamOptions, expected: list[int]
+) -> None:
+    assert best_fitting([Candidate(each, WorkerLoad()) for each in models], options) == expected
+
+
+def test_a_stream_of_two_models_is_placed_where_there_is_room_rather_than_where_both_are() -> None:
+    full = Candidate((ENGLISH, MANY), WorkerLoad(is_full=True))
+
+    assert best_fitting([full, Candidate((MANY,), WorkerLoad())], TWO) == [0, 1]
