@@ -23,6 +23,16 @@ class UnknownModelError(InferenceError):
     code = "unknown_model"
 
 
+class UnknownLanguageModelError(InferenceError):
+    code = "unknown_language_model"
+
+
+class LanguageModelError(InferenceError):
+    """A language model is damaged, or cannot be built."""
+
+    code = "language_model_unusable"
+
+
 class NameTakenError(InferenceError):
     """Another model has the name."""
 

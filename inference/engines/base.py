@@ -10,19 +10,10 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from inference.decoding.decoded import Word as Word  # every engine says what it is through this module
 from inference.messages import ModelInfo
 
 StateT = TypeVar("StateT")
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """Times count from the start of the window."""
-
-    text: str
-    start_ms: int
-    end_ms: int
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
