@@ -28,7 +28,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     """How one stream is heard. `languages` empty: detect among all the model knows; one entry: fixed.
 
     `partial_model`: writes the partial texts, where it is loaded and knows the languages; finals, and else partials too, are
-    written by `model`.
+    written by `model`. `language_model`: by its name; empty: none, or the model's own.
     """
 
     encoding: Encoding = "pcm_s16le"
@@ -37,6 +37,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ()
     model: str | None = None
     partial_model: str | None = None
+    language_model: str = ""
     interim: bool = True
     endpoint_ms: int = 500
     max_segment_ms: int = 9_000
@@ -111,6 +112,7 @@ class ConfigureStream(Request, frozen=True, tag="configure", kw_only=True):
     interim: bool | UnsetType = UNSET
     model: str | UnsetType = UNSET
     partial_model: str | UnsetType | None = UNSET
+    language_model: str | UnsetType = UNSET
 
     def applied_to(self, options: StreamOptions) -> StreamOptions:
         """`options` with what is given here."""
