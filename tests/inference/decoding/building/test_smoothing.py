@@ -23,7 +23,7 @@ def total(estimates: list[Estimate], context: Ngram) -> float:
 
 
 def test_single_words_share_what_was_taken_from_them_with_the_unknown_one() -> None:
-    # Words before: of a 1, of b 1, of </s> 2. Taken: 0.5, 0.5 and 1, of 4 in all; each of the 4 words gets a quarter of that half.
+    # Words before: of a 1, of b 1, of </s> 2. Taken: 0.5, 0.5 and 1, of 4 in all; each of the 4 words gets a quarter of it.
     (single, _pairs) = estimate(count([["a", "b"], ["a"]], 2))
 
     assert single.probs == pytest.approx({("a",): 0.25, ("b",): 0.25, ("</s>",): 0.375, ("<unk>",): 0.125})
