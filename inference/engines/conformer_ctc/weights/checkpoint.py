@@ -5,7 +5,7 @@ engine's matter.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.network import ConformerCtc
+from inference.engines.conformer_ctc.rnnt import PROMPT, RnntHead
 from inference.errors import WeightsError
 
 Head = Literal["ctc", "rnnt"]
@@ -31,7 +32,8 @@ class Outline:
     """What is known of a model before its parameters are read.
 
     heads: what can turn the encoder's frames into tokens. languages: tags; the first is the one that is told where nobody says.
-    lm_folder: of the language model that comes with it.
+    lm_folder: of the language model that comes with it. prompts: of a transducer that wants to be told what language it hears:
+    the number of each, by what the model calls it; `auto` if it can find out.
     """
 
     config: EncoderConfig
@@ -39,6 +41,7 @@ class Outline:
     heads: tuple[Head, ...]
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
     lm_folder: Path | None = None
+    prompts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,16 @@ class Checkpoint(Outline):
         if CTC not in self.heads:
             raise WeightsError("This model has no CTC head, only a transducer's. Load it with the head rnnt.")
         return self.of(ENCODER, *PREFIXES[CTC])
+
+    def of_rnnt(self) -> dict[str, Tensor]:
+        """All that an `RnntHead` has.
+
+        Raises:
+            WeightsError: there is no transducer's head.
+        """
+        if RNNT not in self.heads:
+            raise WeightsError("This model has no transducer's head, only CTC. Load it with the head ctc.")
+        return self.of(*PREFIXES[RNNT], PROMPT)
 
 
 class ConformerFiles(Protocol):
@@ -99,10 +112,9 @@ def checked(outline: Outline, parameters: Mapping[str, Tensor], source: str) -> 
     Raises:
         WeightsError: one is missing, unknown or of another shape; the message begins with `source`.
     """
-    expected = _encoder_shapes(outline)
+    expected = _encoder_shapes(outline) | (_transducer_shapes(outline, parameters, source) if RNNT in outline.heads else {})
     _check_names(expected.keys() - parameters.keys(), f"{source} lacks")
-    others = {name for name in parameters if not name.startswith(PREFIXES[RNNT])}
-    _check_names(others - expected.keys(), f"{source} has besides a streaming FastConformer")
+    _check_names(parameters.keys() - expected.keys(), f"{source} has besides a streaming FastConformer")
     for name, shape in expected.items():
         found = tuple(parameters[name].shape)
         if found != shape:
@@ -113,6 +125,7 @@ def checked(outline: Outline, parameters: Mapping[str, Tensor], source: str) -> 
         heads=outline.heads,
         languages=outline.languages,
         lm_folder=outline.lm_folder,
+        prompts=outline.prompts,
         parameters={name: tensor.float() for name, tensor in parameters.items()},
     )
 
@@ -127,6 +140,17 @@ def _encoder_shapes(outline: Outline) -> dict[str, tuple[int, ...]]:
         state = ConformerCtc(outline.config, len(outline.tokens)).state_dict()
     wanted = (ENCODER, *(PREFIXES[CTC] if CTC in outline.heads else ()))
     return {name: tuple(tensor.shape) for name, tensor in state.items() if name.startswith(wanted)}
+
+
+def _transducer_shapes(outline: Outline, parameters: Mapping[str, Tensor], source: str) -> dict[str, tuple[int, ...]]:
+    """The predictor is as large as it is; what it has in common with encoder and tokens is not for it to say."""
+    try:
+        with torch.device("meta"):
+            found = RnntHead.like(parameters)
+            head = RnntHead(found.sizes.with_common(outline.config.d_model, len(outline.tokens) + 1))
+    except (KeyError, ValueError, RuntimeError) as err:
+        raise WeightsError(f"{source} has no whole transducer's head ({err}). Give the complete model.") from err
+    return {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
 
 
 def _check_names(names: set[str], sentence: str) -> None:

@@ -18,14 +18,11 @@ TEXT_FIELD: Final = 1
 
 
 def checked(pieces: list[str], source: str) -> tuple[str, ...]:
-    """Raises WeightsError where there are none, one is empty, or one is there twice."""
+    """Raises WeightsError where there are none, or one is empty."""
     if not pieces:
         raise WeightsError(f"{source} lists no pieces. Copy it anew.")
     if "" in pieces:
         raise WeightsError(f"{source}: piece {pieces.index('')} is empty. Is it complete?")
-    if len(set(pieces)) != len(pieces):
-        twice = next(piece for piece in pieces if pieces.count(piece) > 1)
-        raise WeightsError(f"{source} has {twice!r} twice. Copy it anew.")
     return tuple(pieces)
 
 
