@@ -8,6 +8,7 @@ else, the handshake and the rules of the protocol above all, is left to uvicorn 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn._types import ASGIReceiveEvent
@@ -30,6 +31,9 @@ DRAIN_WITHIN_S: Final = 15.0
 EVENT_BYTES: Final = 256
 """What an event weighs beside its payload."""
 
+AUDIO_EXTENSION: Final = "hark.audio"
+"""In `scope["extensions"]`: `{"give_to": …}`, see `StreamSocket.give_to`."""
+
 WHOLE_BINARY: Final = 0x82
 """First byte of a binary message in one frame, not compressed."""
 
@@ -51,6 +55,11 @@ class Inbox:
     def is_full(self) -> bool:
         return self.num_bytes > MAX_WAITING_BYTES or len(self._events) > MAX_WAITING_EVENTS
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the application has had all there was, and waits for more."""
+        return self._waiter is not None and not self._waiter.done()
+
     def empty(self) -> bool:
         return not self._events
 
@@ -58,7 +67,7 @@ class Inbox:
         self._events.append(event)
         self.num_bytes += _weight(event)
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._waiter.set_result(None)  # from now on it is not awaited: what comes next stays behind this event
 
     async def get(self) -> ASGIReceiveEvent:
         while not self._events:
@@ -85,6 +94,7 @@ class StreamSocket(WebSocketsSansIOProtocol):
         self._drain_timer: asyncio.TimerHandle | None = None
         self._cutter = FrameCutter(self.config.ws_max_size)
         self._heard_s = self.loop.time()
+        self._taker: Callable[[bytes], bool] | None = None
 
     # A client that vanished or does not read is let go
 
@@ -111,9 +121,11 @@ class StreamSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
         self._forget_drain()
         self._cutter.clear()
+        self._taker = None
 
     async def run_asgi(self) -> None:
         """The application; when it is done, what is still to be written has `DRAIN_WITHIN_S` to leave."""
+        self.scope["extensions"][AUDIO_EXTENSION] = {"give_to": self.give_to}
         await super().run_asgi()
         self._forget_drain()
         if not self.disconnected:
@@ -169,8 +181,17 @@ class StreamSocket(WebSocketsSansIOProtocol):
         conn = self.conn
         return conn.state is OPEN and conn.current_size is None and not self._cutter.is_broken and not self.close_sent
 
+    def give_to(self, taker: Callable[[bytes], bool]) -> None:
+        """Binary messages go to `taker` at once, on the event loop, while the application awaits `receive` and nothing waits.
+
+        It returns whether it took the message; what it did not take comes through `receive`. It must not raise.
+        """
+        self._taker = taker
+
     def _take_audio(self, frame: bytes) -> None:
         start = payload_start(frame)
         payload = apply_mask(memoryview(frame)[start:], frame[start - MASK_BYTES : start])
+        if self._taker is not None and self.inbox.is_awaited and self._taker(payload):
+            return
         self.inbox.put_nowait({"type": "websocket.receive", "bytes": payload})
         self._pause_if_full()

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -53,6 +54,8 @@ class StreamConsumer:
         self._receive = receive
         self._send = send
         self._budget = ByteBudget(settings.HARK_MAX_BYTES_PER_S, time.monotonic)
+        self._is_over_budget = False
+        self._give_to = scope.get("extensions", {}).get("hark.audio", {}).get("give_to")
 
     @classmethod
     async def asgi(cls, scope: Scope, receive: Receive, send: SendEvent) -> None:
@@ -115,6 +118,8 @@ class StreamConsumer:
     async def _serve(self) -> None:
         """Hand on what comes, until the client is gone."""
         stream = self.stream = await self._first()
+        if stream is not None and self._give_to is not None:
+            self._give_to(partial(self._take, stream))
         while stream is not None:
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
@@ -122,6 +127,7 @@ class StreamConsumer:
             self._hand_on(stream, event)
             if wait_s := self._budget.spend(len(event.get("bytes") or event.get("text") or ())):
                 await asyncio.sleep(wait_s)  # unread, so that TCP holds the client back
+            self._is_over_budget = False
             del event  # thousands who wait for their next frame need not keep their last
             if not stream.has_room:
                 await stream.wait_for_room()
@@ -147,6 +153,20 @@ class StreamConsumer:
         stream.detach(self.outbox)
         self.stream = None
         return await self._resumed(resume)
+
+    def _take(self, stream: LiveStream, payload: bytes) -> bool:
+        """A frame straight from the socket, without a turn of the event loop for it; False: it is to come through the queue, for
+        we may have to wait.
+        """
+        if self._is_over_budget or not stream.has_room:
+            return False
+        try:
+            stream.on_audio(self.outbox, payload)
+        except Exception:
+            logger.exception("session %s failed", stream.session_id, extra=about(stream.session_id))
+            stream.crash()
+        self._is_over_budget = self._budget.spend(len(payload)) > 0
+        return True
 
     def _hand_on(self, stream: LiveStream, event: dict[str, Any]) -> None:
         payload = event.get("bytes")

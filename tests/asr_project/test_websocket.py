@@ -41,6 +41,16 @@ class Application:
     floods: bool = False
     waits: bool = False
     flood_error: BaseException | None = None
+    taken: list[bytes] = field(default_factory=list)
+    takes: Callable[[bytes], bool] | None = None
+
+    def take(self, payload: bytes) -> bool:
+        """What the connection gives to the application without asking, where it `takes` something."""
+        is_taken = self.takes is not None and self.takes(payload)
+        if is_taken:
+            self.taken.append(payload)
+            self.heard.append(payload)
+        return is_taken
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -51,6 +61,8 @@ class Application:
         await send({"type": "websocket.accept"})
         if self.floods:
             await self._flood(send)
+        if self.takes is not None:
+            scope["extensions"][websocket.AUDIO_EXTENSION]["give_to"](self.take)
         while True:
             await self.may_read.wait()
             event = await receive()
@@ -221,6 +233,43 @@ async def test_a_client_that_sends_before_it_was_let_in_is_heard_all_the_same() 
         writer.close()
 
     assert app.heard == [b"early", b"late"]
+
+
+# A taker
+
+
+async def test_audio_is_given_at_once_to_who_awaits_it_and_in_order_with_what_is_not_given() -> None:
+    app = readable()
+    app.takes = lambda payload: len(payload) < 50_000
+    async with running(app) as server, connect(server.url) as client:
+        sent: list[bytes | str] = []
+        for number in range(40):
+            sent += [bytes([number]) * 6_400, f"text {number}", bytes([number]) * 50_000, [b"two ", b"pieces"][number % 2]]
+            for message in sent[-4:]:
+                await client.send(message)
+            await asyncio.sleep(0)
+        await server.until(lambda: len(app.heard) == len(sent))
+
+    assert app.heard == sent
+    assert app.taken
+
+
+async def test_nothing_is_given_while_the_application_is_busy_or_something_waits() -> None:
+    app = Application()
+    app.takes = lambda _payload: True
+    async with running(app) as server, connect(server.url) as client:
+        await client.send(b"\x01" * 6_400)
+        await client.send(b"\x02" * 6_400)
+        await server.until(lambda: server.connection.inbox.num_bytes > 12_800)
+        app.may_read.set()
+        await server.until(lambda: len(app.heard) == 2)
+        taken_while_busy = list(app.taken)
+        await server.until(lambda: server.connection.inbox.is_awaited)
+        await client.send(b"\x03" * 6_400)
+        await server.until(lambda: len(app.heard) == 3)
+
+    assert taken_while_busy == []
+    assert app.taken == [b"\x03" * 6_400]
 
 
 # What waits is bounded

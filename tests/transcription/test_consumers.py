@@ -371,6 +371,56 @@ async def test_a_fault_of_ours_ends_one_session_with_one_error(
     assert good.text == FIRST
 
 
+# Audio that the server gives without being asked (`asr_project.websocket`)
+
+
+async def given_to(frame: bytes = b"") -> tuple[Socket, Callable[[bytes], bool]]:
+    """A session that has begun with `frame`, and what takes its further audio."""
+    takers: list[Callable[[bytes], bool]] = []
+    socket = Socket()
+    socket.scope["extensions"] = {"hark.audio": {"give_to": takers.append}}
+    await socket.open()
+    await socket.say(FIRST, 1.0) if not frame else await socket.send_to(bytes_data=frame)
+    await socket.expect("ready")
+    (taker,) = takers
+    return socket, taker
+
+
+async def test_audio_that_is_given_at_once_is_heard_as_any_other() -> None:
+    socket, taker = await given_to()
+    speech = say(SECOND, 1.0)
+
+    assert all(taker(speech[start : start + 6_400]) for start in range(0, len(speech), 6_400))
+    await socket.finish()
+
+    assert socket.text == f"{FIRST} {SECOND}"
+
+
+async def test_a_fault_while_audio_is_given_at_once_ends_the_session_and_not_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise RuntimeError("a fault was switched on")
+
+    socket, taker = await given_to()
+    with monkeypatch.context() as fault:
+        fault.setattr(StreamSession, "pass_on", fail)
+        is_taken = taker(bytes(6_400))
+        messages = await socket.read_all()
+
+    assert is_taken
+    assert [message["code"] for message in messages if message["type"] == "error"] == ["internal"]
+    assert socket.code == 1011
+
+
+async def test_whoever_sends_more_than_allowed_is_given_to_no_more(settings: Any) -> None:
+    settings.HARK_MAX_BYTES_PER_S = 32_000
+    socket, taker = await given_to(bytes(6_400))
+
+    num_taken = next(number for number in range(100) if not taker(bytes(6_400)))
+
+    assert 18 <= num_taken <= 25  # four seconds' worth at once
+    await socket.disconnect()
+
+
 async def test_recognition_that_does_not_come_is_told_as_such(
     monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Any
 ) -> None:
