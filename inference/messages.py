@@ -204,7 +204,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     """A model that is loaded and warm. `languages` empty: any. `precision`: what it computes with, if that is a question.
 
     memory_bytes: what the process grew by when it was loaded; 0: not known. is_draining: it takes no new streams and will be
-    unloaded. replaces: models that are not there any more whose streams it takes.
+    unloaded. replaces: models that are not there any more whose streams it takes. step_samples: new audio, at 16 kHz, that it
+    takes in a step, remembering what it heard before (`first_step_samples`: of a segment's first step); 0: whole segments.
     """
 
     name: str
@@ -215,6 +216,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     is_draining: bool = False
     replaces: tuple[str, ...] = ()
+    first_step_samples: int = 0
+    step_samples: int = 0
 
     def can_serve(self, languages: Iterable[str]) -> bool:
         """Whether it can hear all of `languages`; none given means that it must detect the language."""

@@ -20,9 +20,10 @@ StateT = TypeVar("StateT")
 class Window(Generic[StateT]):
     """One row of a batch: the segment that a stream is in, from its first sample to now.
 
-    audio: float32 (num_samples,), mono, 16 kHz, in [-1, 1]. `is_final`: the segment is over; the engine forgets it
-    after the step. `languages`: empty: any; one: fixed; several: one of them. `hotwords`: names and rare words that the
-    listener expects; an engine that cannot use them ignores them.
+    audio: float32 (num_samples,), mono, 16 kHz, in [-1, 1]. `start`: so many samples of the segment are left out before it, since
+    the engine has heard them; 0 of an engine whose `info` names no `step_samples`. A final may hold less than was heard before.
+    `is_final`: the segment is over; the engine forgets it after the step. `languages`: empty: any; one: fixed; several: one of
+    them. `hotwords`: names and rare words that the listener expects; an engine that cannot use them ignores them.
     """
 
     state: StateT
@@ -30,6 +31,12 @@ class Window(Generic[StateT]):
     languages: tuple[str, ...]
     is_final: bool
     hotwords: tuple[str, ...] = ()
+    start: int = 0
+
+    @property
+    def num_samples(self) -> int:
+        """Of the segment, from its first one."""
+        return self.start + len(self.audio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ class Hypothesis:
 
 class Engine(Protocol[StateT]):
     """Called in this order: load, warm_up, then open_stream, step and finish as streams come and go, close at the end;
-    num_parameters before load, where somebody asks.
+    num_parameters before load, where somebody asks. One whose `info` names `step_samples` remembers what it has heard of a
+    segment: what it gives for a stream has a `num_heard`, in samples.
     """
 
     info: ModelInfo

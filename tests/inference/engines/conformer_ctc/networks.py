@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from inference.decoding.tokens import WORD_START, Tokens
 from inference.engines.arithmetic import CPU, FP32, Arithmetic
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.geometry import Geometry
 from inference.engines.conformer_ctc.network import ConformerCtc
 from inference.engines.conformer_ctc.runtime import TorchRuntime
 from inference.engines.conformer_ctc.step import CtcHead, StreamingEncoder
+from inference.engines.conformer_ctc.weights.checkpoint import Checkpoint, Outline
 
-NUM_TOKENS = 20
+NUM_TOKENS: Final = 20
+LETTERS: Final = (WORD_START, *"abcdefghijklmnopqrs")
 SHAPES = {
     "8x, one frame of look-ahead": (8, (6, 1)),
     "8x, none": (8, (4, 0)),
@@ -61,3 +66,22 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class RandomFiles:
+    """Stands for the files of a model. Its last token is the blank; the others are letters."""
+
+    config: EncoderConfig
+    name: str = "random"
+
+    def outline(self) -> Outline:
+        return Outline(config=self.config, tokens=Tokens(LETTERS), heads=("ctc",))
+
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in network_of(self.config).parameters())
+
+    def load(self) -> Checkpoint:
+        outline = self.outline()
+        parameters = {name: weight.detach() for name, weight in network_of(self.config).state_dict().items()}
+        return Checkpoint(config=outline.config, tokens=outline.tokens, heads=outline.heads, parameters=parameters)

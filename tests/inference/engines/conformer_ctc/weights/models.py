@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,10 +55,13 @@ def random_checkpoint(
     return Checkpoint(config=config, tokens=Tokens(PIECES), heads=heads, languages=("en", "de"), parameters=random)
 
 
-def sentencepiece_model(pieces: tuple[str, ...] = PIECES) -> bytes:
-    """As the library writes it: a message for each piece with its text, a score, and its kind; then the trainer's settings."""
-    messages = [_field(1, piece.encode()) + b"\x15\x00\x00\x80\xbf" + b"\x18\x01" for piece in pieces]
-    return b"".join(_field(1, message) for message in messages) + _field(2, b"\x0a\x03abc")
+def sentencepiece_model(pieces: tuple[str, ...] = PIECES, model_type: int = 1) -> bytes:
+    """As the library writes it: a message for each piece with its text, a score, and its kind; then the trainer's settings, with
+    model_type 1 (unigrams) or 2 (byte pairs)."""
+    messages = [
+        _field(1, piece.encode()) + b"\x15" + struct.pack("<f", -number) + b"\x18\x01" for number, piece in enumerate(pieces)
+    ]
+    return b"".join(_field(1, message) for message in messages) + _field(2, b"\x0a\x03abc" + bytes([3 << 3, model_type]))
 
 
 def _field(number: int, content: bytes) -> bytes:

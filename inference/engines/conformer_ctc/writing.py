@@ -1,0 +1,50 @@
+"""What makes text of the numbers that a runtime says: a writer for each kind of head. The one for CTC is here."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from inference.decoding.decoded import Decoded
+from inference.decoding.decoder import LiveDecoder, open_decoder
+from inference.decoding.tokens import Tokens
+from inference.engines.base import Window
+
+LineT = TypeVar("LineT")
+
+
+class Writer(Protocol[LineT]):
+    """A line is what was written of one segment. Belongs to one thread."""
+
+    def open(self, window: Window[Any]) -> LineT:
+        """A segment begins: the line for it, with what its listener wants."""
+
+    def write(self, lines: Sequence[LineT], outputs: np.ndarray) -> None:
+        """Go on with each line by its new frames. outputs: float32 (lines, frames, …), as `Runtime.step` says them."""
+
+    def partial(self, line: LineT) -> Decoded:
+        """What was heard so far, without words."""
+
+    def finish(self, line: LineT, num_frames: int) -> Decoded:
+        """The segment is over, and only its first `num_frames` count."""
+
+
+class CtcWriter:
+    """Each stream has a decoder of its own."""
+
+    def __init__(self, tokens: Tokens, frame_ms: int) -> None:
+        self.tokens = tokens
+        self.frame_ms = frame_ms
+
+    def open(self, window: Window[Any]) -> LiveDecoder:
+        return open_decoder(self.tokens, self.frame_ms)
+
+    def write(self, lines: Sequence[LiveDecoder], outputs: np.ndarray) -> None:
+        for line, log_probs in zip(lines, outputs, strict=True):
+            line.push(log_probs)
+
+    def partial(self, line: LiveDecoder) -> Decoded:
+        return line.partial()
+
+    def finish(self, line: LiveDecoder, num_frames: int) -> Decoded:
+        return line.finish(num_frames)
