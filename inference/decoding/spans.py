@@ -20,8 +20,9 @@ class Span:
 
 
 def words_of(spans: Sequence[Span], tokens: Tokens, frame_ms: int) -> tuple[Word, ...]:
-    """The words that they make, with times in milliseconds from the first frame on."""
-    return tuple(_word(spans[group], tokens, frame_ms) for group in tokens.groups([span.token for span in spans]))
+    """The words that they make, with times in milliseconds from the first frame on; what says nothing is none."""
+    words = (_word(spans[group], tokens, frame_ms) for group in tokens.groups([span.token for span in spans]))
+    return tuple(word for word in words if word.text)
 
 
 def confidence(spans: Sequence[Span]) -> float:

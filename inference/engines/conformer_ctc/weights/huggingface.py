@@ -17,7 +17,7 @@ from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.weights.checkpoint import RNNT, Checkpoint, Outline, checked
 from inference.engines.conformer_ctc.weights.languages import AUTO, languages_of_name, languages_of_prompts
-from inference.engines.conformer_ctc.weights.pieces import tokenizer_json_pieces
+from inference.engines.conformer_ctc.weights.pieces import tokenizer_json_tokens
 from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings
 from inference.engines.containers import read_json, shapes_in, tensors_in
 from inference.errors import WeightsError
@@ -65,7 +65,7 @@ class HuggingFaceFiles:
         prompts = self._prompts(settings)
         return Outline(
             config=encoder_config(settings, self._lookaheads()),
-            tokens=Tokens(self._pieces(settings)),
+            tokens=self._tokens(settings),
             heads=(RNNT,),
             languages=languages_of_prompts(prompts) or languages_of_name(self.folder.resolve().name),
             prompts=prompts,
@@ -109,18 +109,11 @@ class HuggingFaceFiles:
         found = {str(name): int(number) for name, number in listed.items()} if isinstance(listed, dict) else {}
         return {AUTO: usual} | found
 
-    def _pieces(self, settings: Settings) -> tuple[str, ...]:
-        """Without the blank, and without what a tokenizer has behind it."""
+    def _tokens(self, settings: Settings) -> Tokens:
         blank, num_outputs = settings.number("blank_token_id"), settings.number("vocab_size")
-        path = self.folder / "tokenizer.json"
         if blank != num_outputs - 1:
             raise WeightsError(f"{settings.source}: the blank is {blank} of {num_outputs} outputs; expected the last one.")
-        pieces = tokenizer_json_pieces(path)
-        if len(pieces) < blank:
-            raise WeightsError(
-                f"{path} has {len(pieces)} pieces and the model writes {blank}: one is not of the other. Copy the folder anew."
-            )
-        return pieces[:blank]
+        return tokenizer_json_tokens(self.folder / "tokenizer.json", blank)
 
 
 def is_family(document: Mapping[str, Any]) -> bool:

@@ -18,8 +18,7 @@ from inference.engines.conformer_ctc.rnnt import EMBEDDING
 from inference.engines.conformer_ctc.weights.archive import Archive
 from inference.engines.conformer_ctc.weights.checkpoint import Checkpoint, Outline, checked, heads_of
 from inference.engines.conformer_ctc.weights.languages import languages_of_name, languages_of_prompts
-from inference.engines.conformer_ctc.weights.pieces import checked as checked_pieces
-from inference.engines.conformer_ctc.weights.pieces import sentencepiece_pieces
+from inference.engines.conformer_ctc.weights.pieces import sentencepiece_tokens, tokens_of
 from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings
 from inference.errors import WeightsError
 
@@ -100,13 +99,13 @@ class NemoFile:
         prompts = _prompts(settings)
         return Outline(
             config=encoder_config(settings),
-            tokens=Tokens(self._pieces(settings)),
+            tokens=self._tokens(settings),
             heads=heads,
             languages=languages_of_prompts(prompts) or languages_of_name(self.path.name),
             prompts=prompts,
         )
 
-    def _pieces(self, settings: Settings) -> tuple[str, ...]:
+    def _tokens(self, settings: Settings) -> Tokens:
         kind, place = settings.get("tokenizer.type"), settings.get("tokenizer.model_path")
         if kind not in ("bpe", "agg", ABSENT):
             raise WeightsError(
@@ -114,13 +113,11 @@ class NemoFile:
             )
         if kind == "bpe" and isinstance(place, str) and place.startswith(INSIDE):
             name = place.removeprefix(INSIDE)
-            return sentencepiece_pieces(self._archive.text(name), f"{self.path}: {name}")
+            return sentencepiece_tokens(self._archive.text(name), f"{self.path}: {name}")
         for path in VOCABULARIES:
             listed = settings.get(path)
             if isinstance(listed, list) and listed:
-                return checked_pieces(
-                    [WORD_START if piece == " " else str(piece) for piece in listed], f"{settings.source}: {path}"
-                )
+                return tokens_of([WORD_START if piece == " " else str(piece) for piece in listed], f"{settings.source}: {path}")
         raise WeightsError(f"{settings.source} names no tokenizer in the file and lists no vocabulary. Save it anew with NeMo.")
 
 

@@ -20,7 +20,7 @@ from inference.decoding.tokens import Tokens
 from inference.engines import containers
 from inference.engines.conformer_ctc.config import FORMAT, read_config
 from inference.engines.conformer_ctc.weights.checkpoint import DEFAULT_LANGUAGES, Checkpoint, Outline, checked, heads_of
-from inference.engines.conformer_ctc.weights.pieces import sentencepiece_pieces
+from inference.engines.conformer_ctc.weights.pieces import sentencepiece_tokens
 from inference.engines.int8 import MAX_INT8, TINY
 from inference.errors import WeightsError
 
@@ -61,7 +61,7 @@ class OwnFiles:
             return Tokens.from_file(self.folder / TOKENS)
         path = self.folder / SENTENCEPIECE
         if path.is_file():
-            return Tokens(sentencepiece_pieces(path.read_bytes(), str(path)))
+            return sentencepiece_tokens(path.read_bytes(), str(path))
         raise WeightsError(f"{self.folder} has neither {TOKENS} nor {SENTENCEPIECE}; expected one of them. Copy the folder anew.")
 
 

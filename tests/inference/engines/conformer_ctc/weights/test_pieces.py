@@ -16,9 +16,7 @@ def test_pieces_scores_and_kind_are_read(*, model_type: int, merges: bool) -> No
     assert tokens.merges == merges
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x0a", b"\xff" * 12, b"\x0a\x02\x08\x01", b"\x0a\x03\x0a\x01\xff", b"\x0b\x00", b"{}"]
-)
+@pytest.mark.parametrize("content", [b"", b"\x0a", b"\xff" * 12, b"\x0a\x02\x08\x01", b"\x0a\x03\x0a\x01\xff", b"\x0b", b"{}"])
 def test_what_is_no_model_is_refused(content: bytes) -> None:
     with pytest.raises(WeightsError, match="tokenizer.model"):
         sentencepiece_tokens(content, "tokenizer.model")
