@@ -40,6 +40,7 @@ from inference.messages import (
     failure,
 )
 from inference.meters import InferenceMeters
+from inference.segment import Stride
 from inference.stream import Heard, Stream
 from inference.vad import SpeechDetector
 
@@ -248,7 +249,9 @@ class RecognitionLoop:
             self.deliver(link_id, [failure(request.stream, err)])
             return
         name = engine.info.name
-        stream = Stream(request.stream, name, request.options, request.checkpoint, session=request.session)
+        stream = Stream(
+            request.stream, name, request.options, request.checkpoint, session=request.session, stride_of=self._stride_of
+        )
         stream.next_partial_model = self.lineup.partial_model_for(request.options, name)
         key = link_id, request.stream
         self.clients[key] = self._active[key] = Client(link_id, stream, engine)
@@ -371,6 +374,10 @@ class RecognitionLoop:
         if chosen:
             self._run([by_key[wish.key] for wish in chosen], chosen, now_s)
 
+    def _stride_of(self, model: str) -> Stride | None:
+        info = self.engines[model].info
+        return Stride(info.first_step_samples, info.step_samples) if info.step_samples else None
+
     def _max_samples(self, model: str) -> float:
         return self.lineup.paces[model].samples_in(MAX_BATCH_S)
 
@@ -381,29 +388,42 @@ class RecognitionLoop:
             return None
         if client.waiting_s is None:
             client.waiting_s = now_s
-        model = stream.model if stream.wants_final else stream.partial_model or stream.model
-        return Wish(key, model, stream.wants_final, client.waiting_s, stream.num_wanted_samples, stream.is_unseen)
+        is_final = stream.wants_final
+        model = stream.model if is_final else stream.partial_model or stream.model
+        stride = self._stride_of(model)
+        num_samples = stream.num_wanted_samples
+        if stride is not None:
+            num_new = num_samples - self._num_heard(client, is_final=is_final)
+            num_samples = max(1, -(-num_new // stride.every)) * stride.every  # a piece of a step takes as long as a whole one
+        return Wish(key, model, is_final, client.waiting_s, num_samples, stream.is_unseen, stride is not None)
+
+    def _num_heard(self, client: Client, *, is_final: bool) -> int:
+        """Samples that the engine which would recognise it has heard of the segment; one that remembers none hears it whole."""
+        stream, draft = client.stream, client.draft
+        if is_final or not stream.partial_model:
+            return _heard_by(client.state)
+        return 0 if draft is None or draft.number != stream.num_begun else _heard_by(draft.state)
 
     def _run(self, clients: list[Client], wishes: list[Wish], now_s: float) -> None:
-        is_final = wishes[0].is_final
         engine = self.engines[wishes[0].model]
-        windows = [self._window(client, is_final=is_final) for client in clients]
+        windows = [self._window(client, is_final=wish.is_final) for client, wish in zip(clients, wishes, strict=True)]
         started_s = self._clock()
         results = self._recognise(engine, windows)
         infer_s = self._clock() - started_s
-        self.lineup.paces[wishes[0].model].learn(sum(len(window.audio) for window in windows), infer_s)
+        self.lineup.paces[wishes[0].model].learn(sum(wish.num_samples for wish in wishes), infer_s)
         self.meters.stepped(wishes[0].model, [now_s - wish.since_s for wish in wishes], infer_s)
         for client, wish, result in zip(clients, wishes, results, strict=True):
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
             with _sparing_others(client.stream):
-                self._book(client, result, engine.info.name, timings, is_final=is_final)
+                self._book(client, result, engine.info.name, timings, is_final=wish.is_final)
 
     def _window(self, client: Client, *, is_final: bool) -> Window[Any]:
         stream = client.stream
-        audio, languages = stream.window()
         state = client.state if is_final or not stream.partial_model else self._draft(client).state
-        return Window(state, audio, languages, is_final, stream.hotwords)
+        num_heard = min(_heard_by(state), stream.num_wanted_samples)
+        audio, languages = stream.window(num_heard)
+        return Window(state, audio, languages, is_final, stream.hotwords, num_heard)
 
     def _draft(self, client: Client) -> Draft:
         """Of the open segment."""
@@ -431,14 +451,14 @@ class RecognitionLoop:
         try:
             return self._step_engine(engine, [window])[0]
         except Exception:
-            logger.exception("a window of %d samples failed in %s", len(window.audio), engine.info.name)
+            logger.exception("a window of %d samples failed in %s", window.num_samples, engine.info.name)
             return StepError(STREAM_FAILED)
 
     def _step_engine(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis]:
         """Windows without audio (a finalize with nothing said) are answered without the engine."""
-        audible = [window for window in windows if len(window.audio)]
+        audible = [window for window in windows if window.num_samples]
         found = iter(engine.step(audible) if audible else [])
-        return [next(found) if len(window.audio) else _nothing(window) for window in windows]
+        return [next(found) if window.num_samples else _nothing(window) for window in windows]
 
     def _book(self, client: Client, result: Hypothesis | StepError, model: str, timings: Timings, *, is_final: bool) -> None:
         """Give the stream its result."""
@@ -539,6 +559,12 @@ def _sparing_others(stream: Stream) -> Iterator[None]:
 def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
     """Whether a model can hear all of `languages`; none given means that it must detect the language."""
     return info.can_serve(languages)
+
+
+def _heard_by(state: object) -> int:
+    """Samples of the segment that are in what an engine remembers; 0 of one that hears whole segments."""
+    num_heard: int = getattr(state, "num_heard", 0)
+    return num_heard
 
 
 def _nothing(window: Window[Any]) -> Hypothesis:

@@ -9,6 +9,18 @@ MARGIN_SAMPLES: Final = to_samples(100)
 """Speech is a little longer than voice activity says; times that are shown stay this close to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """When a model that remembers what it heard of a segment can go on: with `first` samples of it, then with `every` more."""
+
+    first: int
+    every: int
+
+    def next_after(self, num_heard: int) -> int:
+        """How many samples of the segment give it something to do that has heard so many."""
+        return self.first + max(0, (num_heard - self.first) // self.every + 1) * self.every
+
+
 @dataclass(slots=True)
 class Segment:
     """Positions: speech lies in [`voiced_from`, `voiced_until`), what is recognised in [`start`, `end`), with silence around it;

@@ -5,6 +5,7 @@ recognised, and hands it the hypothesis; the stream answers with events. Positio
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,7 +43,7 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.segment import Segment
+from inference.segment import Segment, Stride
 from inference.vad import CONTEXT_SAMPLES, VadState
 
 STEP_SAMPLES: Final = to_samples(200) // FRAME_SAMPLES * FRAME_SAMPLES
@@ -72,11 +73,17 @@ class Heard:
     timings: Timings
 
 
+def no_stride(_model: str) -> Stride | None:
+    """All models hear whole segments."""
+    return None
+
+
 @dataclass(slots=True)
 class Stream:
     """`stream_id` is the web process's own. `model` is the name of the engine that serves it now; `next_model`: from the next
     segment on. `next_partial_model`: the same for partial texts, where another one writes them; empty: none does. `num_begun`:
-    how many segments have begun. `session`: what log lines about it call it."""
+    how many segments have begun. `session`: what log lines about it call it. `stride_of`: a model's; None of one that hears whole
+    segments."""
 
     stream_id: int
     model: str
@@ -92,6 +99,7 @@ class Stream:
     next_model: str = field(init=False)
     next_partial_model: str = ""
     num_begun: int = 0
+    stride_of: Callable[[str], Stride | None] = no_stride
     next_options: StreamOptions = field(init=False)
     buffer: AudioBuffer = field(init=False)
     endpointer: Endpointer = field(init=False)
@@ -386,23 +394,27 @@ class Stream:
     @property
     def wants_partial(self) -> bool:
         segment = self._open
-        return (
-            segment is not None
-            and self.options.interim
-            and not self._closed
-            and self._seen - segment.voiced_from >= FIRST_STEP_SAMPLES
-            and self._seen - segment.stepped >= STEP_SAMPLES
-        )
+        return segment is not None and self.options.interim and not self._closed and self._is_worth_a_step(segment)
 
-    def window(self) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Audio of the segment to be recognised now, float32 (num_samples,), and its languages.
+    def _is_worth_a_step(self, segment: Segment) -> bool:
+        """Whether enough is new of it."""
+        stride = self.stride_of(segment.partial_model or segment.model)
+        if stride is None:
+            is_long = self._seen - segment.voiced_from >= FIRST_STEP_SAMPLES
+            return is_long and self._seen - segment.stepped >= STEP_SAMPLES
+        num_heard = max(0, segment.stepped - segment.start)
+        return self._seen - segment.start >= stride.next_after(num_heard)
 
-        No samples: a finalize with nothing said.
+    def window(self, num_heard: int = 0) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Audio of the segment to be recognised now, float32 (num_samples,), and its languages. num_heard: so many samples at its
+        beginning are left out, if it has so many.
+
+        No samples: nothing is new, or it is a finalize with nothing said.
         """
         segment = self._closed[0] if self._closed else self._open
         assert segment is not None
         segment.stepped = segment.end if segment.end is not None else self._seen
-        return self.buffer.read(segment.start, segment.stepped), segment.languages
+        return self.buffer.read(min(segment.start + num_heard, segment.stepped), segment.stepped), segment.languages
 
     @property
     def hotwords(self) -> tuple[str, ...]:
@@ -417,7 +429,7 @@ class Stream:
 
     @property
     def num_wanted_samples(self) -> int:
-        """The length of the next `window`."""
+        """The length of the next `window`, with all that was heard before."""
         segment = self._closed[0] if self._closed else self._open
         if segment is None:
             return 0

@@ -1,0 +1,185 @@
+"""Models that remember what they heard of a segment: what the loop gives them, and when. No thread, no socket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from inference.audio import to_samples
+from inference.engines.base import Hypothesis, Window
+from inference.engines.fake import FakeEngine
+from inference.segment import Stride
+from tests.inference.test_loop import Bench
+from tests.inference.worker import say
+
+FIRST, EVERY = to_samples(150), to_samples(200)
+SENTENCE_END_S = 1.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """Of one stream: what was heard of the segment."""
+
+    num_heard: int = 0
+    audio: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+
+@dataclass
+class Remembering(FakeEngine):
+    """Hears every sample once. batches: of each step, the new samples of its windows and whether they were final."""
+
+    batches: list[list[tuple[int, bool]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.info = structs.replace(self.info, first_step_samples=FIRST, step_samples=EVERY)
+
+    def open_stream(self) -> Any:
+        return Memory()
+
+    def finish(self, state: Any) -> None:
+        state.__init__()
+
+    def step(self, batch: Sequence[Window[Any]]) -> list[Hypothesis]:
+        self.batches.append([(len(window.audio), window.is_final) for window in batch])
+        heard = super().step([self._whole(window) for window in batch])
+        for window in batch:
+            if window.is_final:
+                self.finish(window.state)
+        return heard
+
+    def _whole(self, window: Window[Any]) -> Window[Any]:
+        memory = window.state
+        assert window.start == min(memory.num_heard, window.num_samples)
+        memory.audio = np.concatenate([memory.audio, window.audio])
+        memory.num_heard = len(memory.audio)
+        return replace(window, audio=memory.audio[: window.num_samples], state=FakeEngine.open_stream(self))
+
+
+@pytest.fixture
+def engine() -> Remembering:
+    return Remembering()
+
+
+@pytest.fixture
+def bench(engine: Remembering) -> Bench:
+    return Bench(engine)
+
+
+def test_every_sample_of_a_segment_is_given_once(bench: Bench, engine: Remembering) -> None:
+    bench.open(5)
+    for word in ["alpha", "bravo", "charlie", "delta"]:
+        bench.hear(5, say(word))
+        bench.run_dry()
+    bench.end(5)
+    bench.run_dry()
+
+    num_given = sum(num_new for batch in engine.batches for num_new, _ in batch)
+    assert bench.text(5) == "alpha bravo charlie delta"
+    assert num_given == len(say("alpha bravo charlie delta")) // 2
+    assert len(engine.batches) > 4
+
+
+def test_a_partial_is_asked_for_as_soon_as_the_model_can_go_on(bench: Bench, engine: Remembering) -> None:
+    bench.open(5)
+    pcm = say("alpha bravo charlie")
+    num_bytes = 2 * to_samples(32)
+    for start in range(0, len(pcm), num_bytes):
+        bench.hear(5, pcm[start : start + num_bytes])
+        bench.run_dry()
+
+    ends = np.cumsum([num_new for batch in engine.batches for num_new, _ in batch])
+    strides = [FIRST + number * EVERY for number in range(len(ends))]
+    late = [end - next(stride for stride in reversed(strides) if stride <= end) for end in ends.tolist()]
+    assert max(late) < to_samples(32)
+    assert len(engine.batches) >= 5
+
+
+def test_finals_and_partials_share_a_step_however_many_there_are() -> None:
+    engine = Remembering()
+    bench = Bench(engine, max_batch=2)
+    for stream in range(6):
+        bench.open(stream)
+        bench.hear(stream, say("alpha bravo", SENTENCE_END_S if stream < 3 else 0.0))
+    bench.loop.take(wait=False)
+    while any(client.stream.has_frame() for client in bench.loop.clients.values()):
+        bench.loop.judge()
+
+    bench.loop.step()
+
+    assert sorted(is_final for _, is_final in engine.batches[0]) == [False, False, False, True, True, True]
+
+
+def test_a_final_without_new_audio_is_recognised_all_the_same(bench: Bench, engine: Remembering) -> None:
+    bench.open(5)
+    bench.hear(5, say("alpha bravo", 0.6))
+    bench.run_dry()
+    engine.batches.clear()
+
+    bench.hear(5, say("", SENTENCE_END_S))
+    bench.run_dry()
+
+    assert bench.text(5) == "alpha bravo"
+
+
+def test_what_a_segment_left_behind_is_not_in_the_next(bench: Bench) -> None:
+    bench.open(5)
+    for sentence in ["alpha bravo", "charlie", "delta echo foxtrot"]:
+        bench.hear(5, say(sentence, SENTENCE_END_S))
+        bench.run_dry()
+
+    assert bench.text(5) == "alpha bravo charlie delta echo foxtrot"
+
+
+def test_a_segment_that_is_cut_where_it_is_quiet_goes_on_in_the_next(bench: Bench) -> None:
+    """The cut lies before what partials have heard; the rest is heard again."""
+    words = "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo"
+    bench.open(5, max_segment_ms=5_000)
+    for word in words.split():
+        bench.hear(5, say(word))
+        bench.run_dry()
+    bench.end(5)
+    bench.run_dry()
+
+    assert bench.text(5) == words
+
+
+def test_a_step_is_counted_by_whole_strides_of_what_is_new(bench: Bench) -> None:
+    bench.open(5)
+    bench.hear(5, say("alpha bravo"))
+    bench.loop.take(wait=False)
+    bench.loop.judge()
+    client = bench.loop.clients[1, 5]
+
+    whole = bench.loop._wish(0, client, 0.0)
+    bench.loop.step()
+    bench.hear(5, say("echo"))
+    bench.loop.take(wait=False)
+    bench.loop.judge()
+    rest = bench.loop._wish(0, client, 0.0)
+
+    assert whole is not None
+    assert rest is not None
+    assert whole.num_samples >= client.state.num_heard
+    assert rest.num_samples == 2 * EVERY
+    assert rest.is_incremental
+
+
+@pytest.mark.parametrize(
+    ("num_heard", "expected"),
+    [
+        (0, FIRST),
+        (FIRST - 1, FIRST),
+        (FIRST, FIRST + EVERY),
+        (FIRST + EVERY - 1, FIRST + EVERY),
+        (FIRST + EVERY, FIRST + 2 * EVERY),
+    ],
+)
+def test_a_model_can_go_on_with_its_first_stride_and_each_further_one(num_heard: int, expected: int) -> None:
+    assert Stride(FIRST, EVERY).next_after(num_heard) == expected
+
+
+def test_a_first_stride_of_many_further_ones_is_waited_for() -> None:
+    assert Stride(5 * EVERY, EVERY).next_after(0) == 5 * EVERY
