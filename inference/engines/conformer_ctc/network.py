@@ -7,6 +7,7 @@ multi_head_attention,subsampling,causal_convs}.py`, Apache-2.0; Rekesh et al. 20
 """
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import torch
@@ -64,14 +65,13 @@ class Subsampling(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, config: EncoderConfig, dropout: float) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.linear1 = nn.Linear(config.d_model, config.ff_expansion * config.d_model, config.use_bias)
         self.linear2 = nn.Linear(config.ff_expansion * config.d_model, config.d_model, config.use_bias)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
-        output: Tensor = self.linear2(self.dropout(functional.silu(self.linear1(states))))
+        output: Tensor = self.linear2(functional.silu(self.linear1(states)))
         return output
 
 
@@ -153,13 +153,13 @@ class ConformerLayer(nn.Module):
     def __init__(self, config: EncoderConfig, dropout: float) -> None:
         super().__init__()
         self.norm_feed_forward1 = nn.LayerNorm(config.d_model)
-        self.feed_forward1 = FeedForward(config, dropout)
+        self.feed_forward1 = FeedForward(config)
         self.norm_self_att = nn.LayerNorm(config.d_model)
         self.self_attn = SelfAttention(config)
         self.norm_conv = nn.LayerNorm(config.d_model)
         self.conv = Convolution(config)
         self.norm_feed_forward2 = nn.LayerNorm(config.d_model)
-        self.feed_forward2 = FeedForward(config, dropout)
+        self.feed_forward2 = FeedForward(config)
         self.norm_out = nn.LayerNorm(config.d_model)
         self.dropout = nn.Dropout(dropout)
 
@@ -186,13 +186,18 @@ class Encoder(nn.Module):
         scale = math.sqrt(self.config.d_model) if self.config.xscaling else 1.0
         return self.dropout(states * scale), num_out
 
-    def forward(self, mel: Tensor, num_frames: Tensor, right_frames: int) -> tuple[Tensor, Tensor]:
-        states, num_out = self.enter(mel, num_frames)
+    def climb(self, states: Tensor, num_out: Tensor, right_frames: int) -> Iterator[Tensor]:
+        """What comes out of each layer in turn."""
         allowed = attention_mask(num_out, states.shape[1], right_frames, self.config.left_chunks(right_frames))
         positions = relative_positions(states.shape[1], self.config.d_model).to(states)
         for layer in self.layers:
             states = layer(states, positions, allowed)
-        return states, num_out
+            yield states
+
+    def forward(self, mel: Tensor, num_frames: Tensor, right_frames: int) -> tuple[Tensor, Tensor]:
+        states, num_out = self.enter(mel, num_frames)
+        *_, last = self.climb(states, num_out, right_frames)
+        return last, num_out
 
 
 class CtcDecoder(nn.Module):

@@ -1,0 +1,81 @@
+"""What a training is asked to do, written into its folder so that resuming, judging and exporting need no second description."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from inference.engines.conformer_ctc.config import EncoderConfig
+from inference.training.errors import TrainingError
+
+EDGE: Final = EncoderConfig(
+    num_mels=80,
+    d_model=128,
+    num_layers=6,
+    num_heads=4,
+    subsampling=4,
+    subsampling_channels=64,
+    contexts=((50, 4), (50, 9), (50, 1)),
+)
+"""conformer-edge: chunks of 200 ms (or 400, or 80), two seconds of past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """num_steps: of the whole training; the learning rate falls to its end as a half cosine. warm_steps: the first of them learn
+    frame by frame from guessed times of letters, the next fade_steps from both. chunk_shares: how often each of the encoder's
+    look-aheads is taken, in their order. early_layer: has a CTC loss of its own, of weight early_share. batch_s: audio per
+    step. shares: how much each corpus gives, 1 where not named. For the first lead_steps only corpora of isolated
+    words are heard, whose letters are known best, and nothing is augmented; augmentation then grows for calm_steps."""
+
+    encoder: EncoderConfig = EDGE
+    seed: int = 1
+    num_steps: int = 20_000
+    lead_steps: int = 500
+    warm_steps: int = 1_300
+    fade_steps: int = 700
+    batch_s: float = 14.0
+    max_sentence_s: float = 12.0
+    shares: dict[str, float] = field(default_factory=dict)
+    calm_steps: int = 2_000
+    peak_rate: float = 1.5e-3
+    ramp_steps: int = 100
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    chunk_shares: tuple[float, ...] = (0.7, 0.15, 0.15)
+    early_layer: int = 3
+    early_share: float = 0.3
+    average_decay: float = 0.999
+    num_time_masks: int = 2
+    max_time_mask: int = 25
+    num_band_masks: int = 2
+    max_band_mask: int = 14
+    is_augmented: bool = True
+
+    def strength(self, step: int) -> float:
+        """Of all augmentation at this step, 0 to 1."""
+        return min(1.0, max(0.0, (step - self.lead_steps) / max(self.calm_steps, 1))) if self.is_augmented else 0.0
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Raises TrainingError: it is not there, no JSON, or says something that no recipe knows."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return recipe_of(record)
+    except (OSError, json.JSONDecodeError) as err:
+        raise TrainingError(f"{path} cannot be read as a recipe: {err}.") from err
+
+
+def recipe_of(record: dict[str, Any]) -> Recipe:
+    strange = sorted(set(record) - {each.name for each in fields(Recipe)})
+    if strange:
+        raise TrainingError(f"A recipe knows nothing of {strange}; it has {[each.name for each in fields(Recipe)]}.")
+    encoder = dict(record.get("encoder") or asdict(EDGE))
+    encoder["contexts"] = tuple((int(left), int(right)) for left, right in encoder["contexts"])
+    changed = {"encoder": EncoderConfig(**encoder)}
+    if "chunk_shares" in record:
+        changed["chunk_shares"] = tuple(record["chunk_shares"])  # type: ignore[assignment]
+    return Recipe(**(record | changed))
