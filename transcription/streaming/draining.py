@@ -17,6 +17,7 @@ from inference.logs import about
 from transcription.metrics import process
 from transcription.recognizer import close_client
 from transcription.streaming.caretaking import stop_caretaker
+from transcription.streaming.garbage import look_for_garbage_seldom
 from transcription.streaming.keeping import close_keeper
 from transcription.streaming.live import live_streams
 from transcription.streaming.recorder import close_recorder, current_recorder
@@ -107,6 +108,7 @@ async def lifespan(_scope: dict[str, Any], receive: Callable[[], Awaitable[dict[
         if event["type"] == "lifespan.startup":
             current_drain.install(asyncio.get_running_loop())
             process.begin("web")
+            look_for_garbage_seldom()
             await send({"type": "lifespan.startup.complete"})
         else:
             await stop_caretaker()
