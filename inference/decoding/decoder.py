@@ -1,12 +1,23 @@
 """The decoder of a segment: what an engine pushes log probabilities into, and reads text from."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
+from inference.decoding.beam import BeamDecoder
 from inference.decoding.decoded import Decoded
 from inference.decoding.greedy import GreedyDecoder
+from inference.decoding.language_model import LanguageModel
+from inference.decoding.prefix import PrefixDecoder
+from inference.decoding.spelling import Speller
+from inference.decoding.token_scores import TokenScores
 from inference.decoding.tokens import Tokens
+from inference.decoding.word_search import WordSearch
+
+MAX_SEARCHES = 128
+"""Sets of hotwords and language models whose trees are kept: a few MB each for a lexicon of ten thousand words."""
 
 
 class LiveDecoder(Protocol):
@@ -16,12 +27,31 @@ class LiveDecoder(Protocol):
         """log_probs: float32 (frames, len(tokens) + 1), natural logarithms, the blank last. No frames: nothing happens."""
 
     def partial(self) -> Decoded:
-        """What was heard so far, without words."""
+        """What was heard so far, without confidence and words."""
 
     def finish(self, num_frames: int | None = None) -> Decoded:
         """The segment is over. num_frames: only so many of the frames that were pushed belong to it; None: all."""
 
 
-def open_decoder(tokens: Tokens, frame_ms: int) -> LiveDecoder:
-    """A decoder for a segment that begins."""
+def open_decoder(tokens: Tokens, frame_ms: int, lm: LanguageModel | None = None, hotwords: Sequence[str] = ()) -> LiveDecoder:
+    """A decoder for a segment that begins: as simple as it can be for what is asked."""
+    if lm is not None and lm.settings.is_closed:
+        return BeamDecoder(_word_search(lm, tokens, tuple(hotwords)), frame_ms)
+    if lm is not None or hotwords:
+        return PrefixDecoder(_token_scores(lm, tokens, tuple(hotwords)), frame_ms)
     return GreedyDecoder(tokens, frame_ms)
+
+
+@lru_cache(16)
+def _speller(tokens: Tokens) -> Speller:
+    return Speller(tokens)
+
+
+@lru_cache(MAX_SEARCHES)
+def _word_search(lm: LanguageModel, tokens: Tokens, hotwords: tuple[str, ...]) -> WordSearch:
+    return WordSearch(lm, _speller(tokens), hotwords)
+
+
+@lru_cache(MAX_SEARCHES)
+def _token_scores(lm: LanguageModel | None, tokens: Tokens, hotwords: tuple[str, ...]) -> TokenScores:
+    return TokenScores(_speller(tokens), lm, hotwords)

@@ -11,17 +11,20 @@ from inference.wording import UNSPACED
 
 WORD_START: Final = "\u2581"
 """SentencePiece's mark: a space stands before what follows."""
-UNKNOWN_PIECES: Final = frozenset({"<unk>", "<s>", "</s>", "<pad>"})
-"""They stand for no text."""
 BYTE_PIECE: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+SILENT_PIECE: Final = re.compile(r"<(?!0x[0-9A-Fa-f]{2}>)[^<>\s]+>")
+"""`<unk>`, `</s>`, `<EOU>`, `<en-US>`: it stands for no text."""
 
 
 class Tokens:
     """`pieces`: by token. `▁` in a piece is a space, or stands for the start of a word; the blank of CTC comes after the last
-    piece and is none itself."""
+    piece and is none itself. scores: what SentencePiece goes by when it chooses pieces, by token; `merges`: as byte pair encoding
+    uses them, not as unigrams."""
 
-    def __init__(self, pieces: Sequence[str]) -> None:
+    def __init__(self, pieces: Sequence[str], scores: Sequence[float] | None = None, *, merges: bool = False) -> None:
         self.pieces: Final = tuple(pieces)
+        self.scores: Final = None if scores is None else tuple(scores)
+        self.merges: Final = merges
         self.blank: Final = len(self.pieces)
         self.by_piece: Final = {piece: token for token, piece in enumerate(self.pieces)}
         self._texts: Final = tuple(_text_of(piece) for piece in self.pieces)
@@ -92,7 +95,7 @@ class Tokens:
 
 
 def _text_of(piece: str) -> str:
-    return "" if piece in UNKNOWN_PIECES or BYTE_PIECE.fullmatch(piece) else piece.replace(WORD_START, " ")
+    return "" if SILENT_PIECE.fullmatch(piece) or BYTE_PIECE.fullmatch(piece) else piece.replace(WORD_START, " ")
 
 
 def _starts_word(text: str) -> bool:

@@ -58,3 +58,9 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, content: bytes, 
 
     with pytest.raises(WeightsError, match=complaint):
         Tokens.from_file(tmp_path / "tokens.txt")
+
+
+def test_what_stands_in_angle_brackets_says_nothing_but_brackets_alone_do() -> None:
+    tokens = Tokens(["\u2581hi", "<EOU>", "<en-US>", "<", ">", "<>"])
+
+    assert tokens.text([0, 1, 2, 3, 4, 5]) == "hi<><>"

@@ -60,9 +60,8 @@ def test_rare_rows_are_left_out_and_single_words_never() -> None:
 
 
 def test_discounts_come_from_how_many_rows_were_counted_once_to_four_times() -> None:
-    level = Counter(
-        {(f"{times}-{place}",): times for times, number in {1: 8, 2: 4, 3: 2, 4: 1}.items() for place in range(number)}
-    )
+    number_of = {1: 8, 2: 4, 3: 2, 4: 1}
+    level: Counter[Ngram] = Counter({(str(times), str(n)): times for times, number in number_of.items() for n in range(number)})
 
     assert discounts(level) == pytest.approx((0.5, 2 - 3 * 0.5 * 2 / 4, 3 - 4 * 0.5 * 1 / 2))
 

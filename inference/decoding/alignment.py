@@ -1,0 +1,84 @@
+"""When each token of a text was said: the likeliest way through the frames that writes exactly this text.
+
+Source: A. Graves et al., Connectionist Temporal Classification, 2006, section 4.1, with the maximum in place of the sum.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inference.decoding.spans import Span
+from inference.decoding.tokens import Tokens
+
+NEVER = -np.inf
+
+
+def align(log_probs: np.ndarray, ids: Sequence[int], tokens: Tokens) -> list[Span]:
+    """The frames of each of `ids`; the same ids, without spaces of their own where there is no room for those.
+
+    log_probs: float32 (frames, len(tokens) + 1), natural logarithms, the blank last.
+
+    Raises:
+        ValueError: so many tokens do not fit into so few frames.
+    """
+    if not ids:
+        return []
+    for kept in (list(ids), [token for token in ids if not tokens.is_space(token)]):
+        if num_frames_needed(kept) <= len(log_probs):
+            return _aligned(log_probs, kept, tokens)
+    raise ValueError(f"{len(ids)} tokens do not fit into {len(log_probs)} frames.")
+
+
+def num_frames_needed(ids: Sequence[int]) -> int:
+    """One for each token, and one for the blank between two that are the same."""
+    return len(ids) + sum(first == second for first, second in zip(ids, ids[1:], strict=False))
+
+
+def _aligned(log_probs: np.ndarray, ids: list[int], tokens: Tokens) -> list[Span]:
+    emitted = _emitted(log_probs, ids, tokens)
+    path = _likeliest(emitted, _may_skip(ids))
+    spans: list[Span] = []
+    for place, token in enumerate(ids):
+        frames = np.flatnonzero(path == 2 * place + 1)
+        surest = float(log_probs[frames, token].max())
+        spans.append(Span(token, int(frames[0]), int(frames[-1]) + 1, surest))
+    return spans
+
+
+def _emitted(log_probs: np.ndarray, ids: list[int], tokens: Tokens) -> np.ndarray:
+    """float32 (frames, states): a blank before, between and after the tokens. A space may be a blank as well: models often leave
+    it out."""
+    states = np.full(2 * len(ids) + 1, tokens.blank)
+    states[1::2] = ids
+    emitted: np.ndarray = log_probs[:, states]
+    spaces = [2 * place + 1 for place, token in enumerate(ids) if tokens.is_space(token)]
+    emitted[:, spaces] = np.maximum(emitted[:, spaces], log_probs[:, [tokens.blank]])
+    return emitted
+
+
+def _may_skip(ids: list[int]) -> np.ndarray:
+    """bool (states,): whether a state may follow the one two before it. Between two that are the same a blank must be heard."""
+    may_skip = np.zeros(2 * len(ids) + 1, dtype=bool)
+    may_skip[3::2] = [first != second for first, second in zip(ids, ids[1:], strict=False)]
+    return may_skip
+
+
+def _likeliest(emitted: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
+    """int (frames,): the state of each frame on the likeliest way from the first two to the last two."""
+    num_frames, num_states = emitted.shape
+    steps = np.zeros((num_frames, num_states), dtype=np.int8)
+    scores = np.full(num_states, NEVER)
+    scores[:2] = emitted[0, :2]
+    options = np.full((3, num_states), NEVER)
+    for frame in range(1, num_frames):
+        options[0] = scores
+        options[1, 1:] = scores[:-1]
+        options[2, 2:] = np.where(may_skip[2:], scores[:-2], NEVER)
+        steps[frame] = options.argmax(axis=0)
+        scores = options.max(axis=0) + emitted[frame]
+    state = num_states - 1 if num_states == 1 or scores[-1] >= scores[-2] else num_states - 2
+    path = np.empty(num_frames, dtype=np.int64)
+    for frame in range(num_frames - 1, -1, -1):
+        path[frame] = state
+        state -= steps[frame, state]
+    return path

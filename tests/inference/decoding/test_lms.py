@@ -1,0 +1,96 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from inference.decoding.language_model import LanguageModel
+from inference.decoding.lms import LanguageModels, language_models_in
+from inference.errors import LanguageModelError, UnknownLanguageModelError
+from tests.inference.decoding.lm_of import folder_of
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> LanguageModels:
+    folder_of(tmp_path / "orders", "a b")
+    folder_of(tmp_path / "names", "ann")
+    (tmp_path / "notes").mkdir()
+    return LanguageModels(tmp_path)
+
+
+def touch(folder: Path) -> None:
+    """As if it were written a second later."""
+    before = (folder / "lm.json").stat()
+    os.utime(folder / "lm.json", ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+
+
+def test_folders_of_language_models_are_listed(models: LanguageModels, tmp_path: Path) -> None:
+    assert models.names() == ["names", "orders"]
+    assert LanguageModels(tmp_path / "nowhere").names() == []
+
+
+@pytest.mark.parametrize("name", ["nobody", "notes", "../orders", "orders/", ".", "a" * 200])
+def test_an_unknown_one_is_refused_with_the_known_ones(models: LanguageModels, name: str) -> None:
+    with pytest.raises(UnknownLanguageModelError, match="there are: names, orders"):
+        models.check(name)
+
+
+@pytest.mark.parametrize("name", ["", "none", "orders"])
+def test_one_that_is_there_and_none_at_all_may_be_asked_for(models: LanguageModels, name: str) -> None:
+    models.check(name)
+
+
+def test_it_is_read_once(models: LanguageModels) -> None:
+    assert models.get("orders") is models.get("orders")
+
+
+def test_it_is_read_again_when_it_was_built_again(models: LanguageModels, tmp_path: Path) -> None:
+    before = models.get("orders")
+    folder_of(tmp_path / "orders", "c")
+    touch(tmp_path / "orders")
+
+    assert (before.words, models.get("orders").words) == (("a", "b"), ("c",))
+
+
+def test_one_that_is_damaged_is_used_as_it_was(models: LanguageModels, tmp_path: Path) -> None:
+    before = models.get("orders")
+    (tmp_path / "orders/lm.arpa.gz").write_bytes(b"not an n-gram")
+    touch(tmp_path / "orders")
+
+    assert models.get("orders") is before
+
+
+def test_one_that_is_damaged_when_it_is_first_read_says_what_to_do(models: LanguageModels, tmp_path: Path) -> None:
+    (tmp_path / "orders/lm.arpa.gz").write_bytes(b"not an n-gram")
+
+    for _ in range(2):
+        with pytest.raises(LanguageModelError, match="Build the language model again"):
+            models.get("orders")
+
+
+def test_it_can_be_mended(models: LanguageModels, tmp_path: Path) -> None:
+    (tmp_path / "orders/lm.arpa.gz").unlink()
+    with pytest.raises(LanguageModelError, match=r"has no lm\.bin or lm\.arpa or lm\.arpa\.gz"):
+        models.get("orders")
+    folder_of(tmp_path / "orders", "c")
+    touch(tmp_path / "orders")
+
+    assert models.get("orders").words == ("c",)
+
+
+def test_a_model_has_one_of_its_own_unless_a_stream_asks_for_another_or_for_none(models: LanguageModels) -> None:
+    own: LanguageModel = models.get("names")
+
+    assert models.chosen("", own) is own
+    assert models.chosen("orders", own) is models.get("orders")
+    assert (models.chosen("none", own), models.chosen("", None)) == (None, None)
+
+
+def test_streams_go_on_when_theirs_is_taken_away(models: LanguageModels, tmp_path: Path) -> None:
+    own = models.get("names")
+    (tmp_path / "orders/lm.json").unlink()
+
+    assert models.chosen("orders", own) is own
+
+
+def test_a_folder_is_read_once_for_all(tmp_path: Path) -> None:
+    assert language_models_in(tmp_path) is language_models_in(tmp_path)
