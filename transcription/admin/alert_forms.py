@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from transcription.alerts.notices.webhook import url_problem
-from transcription.metrics.names import EVERY
+from transcription.metrics.names import BY_NAME, EVERY
 from transcription.metrics.queries import described
 from transcription.models import AlertChannel, AlertRule
 
@@ -71,6 +71,7 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
             "aggregation",
             "labels",
             "per",
+            "min_count",
             "comparison",
             "threshold",
             "window_s",
@@ -81,6 +82,9 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         ]
         help_texts: ClassVar = {
             "threshold": _("In the unit of the metric: 0.5 for half a second, 0.01 for one per cent, 4e9 for 4 GB."),
+            "min_count": _(
+                "So many sessions or texts must be in the window, if of fewer nothing is to be said. 0: always."
+            ),
             "window_s": _("What the value is made of: so many seconds up to now."),
             "for_s": _("It fires when the value was bad for so long, and is over when it was fine for so long. 0: at once."),
             "cool_down_s": _("Nobody is told again of what fires again within this time after it was over."),
@@ -90,6 +94,8 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         cleaned = super().clean() or self.cleaned_data
         if {"metric", "aggregation", "labels"} <= cleaned.keys():
             self.check_question(cleaned["metric"], cleaned["aggregation"], cleaned["labels"], cleaned.get("per", ""))
+        if cleaned.get("min_count") and BY_NAME[cleaned.get("per") or cleaned["metric"]].kind == "gauge":
+            self.add_error("min_count", gettext("A gauge counts nothing; leave it at 0."))
         return cleaned
 
     def check_question(self, metric: str, how: str, labels: dict[str, str], per: str) -> None:

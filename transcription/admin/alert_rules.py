@@ -45,7 +45,7 @@ class AlertRuleAdmin(RowPageAdmin):
         name = "title" if obj is not None and obj.is_shipped else "name"
         return [
             (None, {"fields": [name, "severity", "is_enabled"]}),
-            (_("What is looked at"), {"fields": ["metric", "aggregation", "labels", "per", "window_s"]}),
+            (_("What is looked at"), {"fields": ["metric", "aggregation", "labels", "per", "min_count", "window_s"]}),
             (_("When it fires"), {"fields": [("comparison", "threshold"), ("for_s", "no_data")]}),
             (_("Whom it tells"), {"fields": ["channels", "cool_down_s"]}),
         ]

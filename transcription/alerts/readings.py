@@ -29,13 +29,30 @@ def condition_of(rule: AlertRule) -> Rule:
 
 
 def measured(rule: AlertRule, until: datetime) -> float | None:
-    """None: nothing was measured, or the metric is gone with an older version of the project."""
+    """None: nothing was measured, or too little, or the metric is gone with an older version of the project."""
     window, how = timedelta(seconds=rule.window_s), cast(Aggregation, rule.aggregation)
     try:
+        if rule.min_count and num_counted(rule, window, until) < rule.min_count:
+            return None
         return aggregate(rule.metric, how, window=window, until=until, labels=rule.labels, per=rule.per)
     except ValueError as err:
         logger.warning("alert rule %d cannot be looked at: %s", rule.pk, err)
         return None
+
+
+def num_counted(rule: AlertRule, window: timedelta, until: datetime) -> float:
+    return aggregate(counted(rule), "sum", window=window, until=until, labels=labels_of(rule)) or 0.0
+
+
+def counted(rule: AlertRule) -> str:
+    """The metric that says of how much the rule tells: what it divides by, or its own."""
+    return rule.per or rule.metric
+
+
+def labels_of(rule: AlertRule) -> dict[str, str]:
+    """Those labels of the rule that `counted` has too."""
+    known = (*BY_NAME[counted(rule)].labels, NODE)
+    return {name: text for name, text in rule.labels.items() if name in known}
 
 
 def culprits(rule: AlertRule, until: datetime) -> str:
@@ -72,4 +89,10 @@ def past(rule: AlertRule, since: datetime, until: datetime) -> tuple[list[Point]
     (line,) = history(rule.metric, how, since=since, until=until, step=step, labels=rule.labels, per=rule.per)
     if len(line.points) > 1:
         step = line.points[1][0] - line.points[0][0]
-    return [(at + step, value) for at, value in line.points if at + step <= until], step
+    enough = moments_with_enough(rule, since, until, step) if rule.min_count else {at for at, _value in line.points}
+    return [(at + step, value if at in enough else None) for at, value in line.points if at + step <= until], step
+
+
+def moments_with_enough(rule: AlertRule, since: datetime, until: datetime, step: timedelta) -> set[datetime]:
+    (line,) = history(counted(rule), "sum", since=since, until=until, step=step, labels=labels_of(rule))
+    return {at for at, num in line.points if (num or 0) >= rule.min_count}

@@ -27,6 +27,7 @@ class Condition:
     comparison: str = ">"
     for_s: int = 0
     per: Metric | None = None
+    min_count: int = 0
     fires_without_data: bool = False
 
 
@@ -39,6 +40,7 @@ SHIPPED: Final = (
         metric=names.SESSION_ERRORS,
         per=names.SESSIONS_STARTED,
         aggregation="sum",
+        min_count=20,
         threshold=0.01,
         window_s=900,
         severity="critical",
@@ -89,6 +91,8 @@ def rules() -> dict[str, Any]:
 
 def rule_of(condition: Condition) -> dict[str, Any]:
     expression = f"{value_of(condition)} {condition.comparison} {condition.threshold:g}"
+    if condition.min_count and condition.per is not None:
+        expression += f" and {promql.increase_of(condition.per, f'{condition.window_s}s')} >= {condition.min_count}"
     if condition.fires_without_data:
         expression += f" or absent({condition.metric.name})"
     unit = "" if condition.per else {"seconds": " s", "bytes": " bytes"}.get(condition.metric.name.rpartition("_")[2], "")

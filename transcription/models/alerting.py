@@ -64,7 +64,8 @@ class AlertChannel(models.Model):
 class AlertRule(models.Model):
     """A value of `metric` that people want to be told of. `labels`: only series that have these. `per`: divide by this counter.
 
-    `threshold` is in the unit of the metric, or a quotient. The names of rules that come with the project are translated.
+    `threshold` is in the unit of the metric, or a quotient. `min_count`: of how many sessions or texts it tells
+    at least; of fewer it is as if nothing had been measured. The names of rules that come with the project are translated.
     """
 
     class Aggregation(models.TextChoices):
@@ -91,6 +92,7 @@ class AlertRule(models.Model):
     name = models.CharField(_("name"), max_length=100, unique=True)
     metric = models.CharField(_("metric"), max_length=100)
     per = models.CharField(_("divided by"), max_length=100, blank=True)
+    min_count = models.PositiveIntegerField(_("of at least"), default=0)
     labels = models.JSONField(_("labels"), default=dict, blank=True)
     aggregation = models.CharField(_("aggregation"), max_length=8, choices=Aggregation, default=Aggregation.MEAN)
     comparison = models.CharField(_("comparison"), max_length=2, choices=Comparison, default=Comparison.ABOVE)

@@ -77,6 +77,7 @@ def rule_form(**changes: Any) -> dict[str, Any]:
         "aggregation": "max",
         "labels": "",
         "per": "",
+        "min_count": "0",
         "comparison": ">",
         "threshold": "100",
         "window_s": "300",
@@ -124,6 +125,7 @@ def test_a_rule_is_saved_as_it_was_entered(site: Client) -> None:
         ({"labels": "model=light"}, "has no label model"),
         ({"labels": "model"}, "Expected names and values"),
         ({"per": "hark_sessions_started_total"}, "Only the sum of a counter"),
+        ({"min_count": "5"}, "A gauge counts nothing"),
         ({"metric": "hark_gone"}, "hark_gone"),
         ({"threshold": "nan"}, "Enter a number"),
         ({"threshold": ""}, "required"),
@@ -220,6 +222,7 @@ def test_the_page_of_an_alert_says_what_happened_and_who_was_told(site: Client) 
         "metric": "hark_final_seconds",
         "aggregation": "p99",
         "per": "",
+        "min_count": "0",
         "labels": {"model": "x"},
         "comparison": ">",
     }

@@ -11,10 +11,12 @@ from django.apps import apps
 from inference.metrics import MEMORY
 from tests.factories import make_user
 from transcription.alerts import acknowledge, evaluate, forget_old, report_incident, resolve, settle_incident
+from transcription.alerts.readings import past
 from transcription.alerts.shipped import SHIPPED
 from transcription.metrics import meters
 from transcription.metrics.names import BY_NAME
 from transcription.metrics.queries import described
+from transcription.metrics.rollup import roll_up
 from transcription.models import (
     AlertChannel,
     AlertDelivery,
@@ -133,6 +135,33 @@ def test_missing_data_are_a_state_and_an_alert_where_the_rule_says_so(rule: Aler
     look(5)
 
     assert (AlertEvent.objects.get().reason, AlertEvent.objects.get().value) == ("no_data", None)
+
+
+def counter(at_s: float, total: float, metric: str) -> None:
+    series, _is_new = MetricSeries.objects.get_or_create(name=metric, node="web@here", labels={})
+    MetricSample.objects.create(series=series, resolution_s=10, at=START + timedelta(seconds=at_s), total=total, count=1)
+
+
+def test_a_share_of_few_is_no_alert(look: Evaluate) -> None:
+    fields: dict[str, Any] = {"metric": "hark_session_errors_total", "per": "hark_sessions_started_total", "aggregation": "sum"}
+    rule = AlertRule.objects.create(name="Errors", threshold=0.01, window_s=60, min_count=20, **fields)
+    gauge(0, 1, metric=MEMORY.name)
+    counter(0, 1, "hark_session_errors_total")
+    counter(0, 19, "hark_sessions_started_total")
+    look(12)
+    assert standing(rule) == "no_data"
+
+    counter(10, 1, "hark_sessions_started_total")
+    look(22)
+    assert (standing(rule), AlertEvent.objects.get().value) == ("firing", 0.05)
+
+    roll_up()
+    points, _step = past(rule, START - timedelta(minutes=1), START + timedelta(minutes=1))
+    assert [value for _at, value in points] == [None, 0.05]
+    AlertRule.objects.update(min_count=21)
+    rule.refresh_from_db()
+    points, _step = past(rule, START - timedelta(minutes=1), START + timedelta(minutes=1))
+    assert [value for _at, value in points] == [None, None]
 
 
 def test_a_metric_that_is_gone_is_missing_data(rule: AlertRule, look: Evaluate, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,8 +110,8 @@ def test_prometheus_watches_what_the_shipped_rules_watch(condition: Condition) -
     assert (rule.metric, rule.per, rule.aggregation) == (
         condition.metric.name, condition.per.name if condition.per else "", condition.aggregation,
     )  # fmt: skip
-    assert (rule.comparison, rule.threshold, rule.window_s, rule.for_s) == (
-        condition.comparison, condition.threshold, condition.window_s, condition.for_s,
+    assert (rule.comparison, rule.threshold, rule.window_s, rule.for_s, rule.min_count) == (
+        condition.comparison, condition.threshold, condition.window_s, condition.for_s, condition.min_count,
     )  # fmt: skip
     assert (rule.severity, rule.no_data == AlertRule.WithoutData.ALERT) == (condition.severity, condition.fires_without_data)
 
