@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType, structs
 
 from inference.batching import Wish, choose
+from inference.decoding.lms import LanguageModels
 from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, MovedError, OverloadedError, StepError
 from inference.lineup import Lineup
@@ -100,6 +101,7 @@ class RecognitionLoop:
     clock: monotonic seconds.
     on_room: called, on the loop's thread, when what had waited beyond the bound was taken.
     meters: where steps are counted.
+    language_models: that streams may ask for; None: there are none.
     on_unused: the same, with the name of a model that is to be unloaded when no stream needs it any more.
 
     `is_overloaded`: no new stream is let in; whoever measures that sets it, from any thread. `has_freed`: a stream may have let
@@ -118,7 +120,9 @@ class RecognitionLoop:
         on_room: Callable[[], None] = lambda: None,
         on_unused: Callable[[str], None] = lambda _model: None,
         meters: InferenceMeters | None = None,
+        language_models: LanguageModels | None = None,
     ) -> None:
+        self.language_models = language_models or LanguageModels(None)
         self.lineup = Lineup(engines.values())
         self.engines = self.lineup.engines
         self.detector = detector
@@ -245,6 +249,8 @@ class RecognitionLoop:
         try:
             self._admit(request)
             engine = self.lineup.engine_for(request.options)
+            if not request.goes_on:
+                self.language_models.check(request.options.language_model)
         except InferenceError as err:
             self.deliver(link_id, [failure(request.stream, err)])
             return
@@ -269,6 +275,8 @@ class RecognitionLoop:
             subject = about_stream(client.stream)
             logger.warning("a stream of %s was to know %s; kept as it was", info.name, request.languages, extra=subject)
             request = structs.replace(request, languages=UNSET)
+        if not isinstance(request.language_model, UnsetType):
+            request = structs.replace(request, language_model=self._language_model_for(client, request.language_model))
         client.stream.configure(request)
         self.change_model(client, model)
 
@@ -300,6 +308,16 @@ class RecognitionLoop:
             subject, former = about_stream(client.stream), client.stream.next_model
             logger.warning("a stream of %s was to change to %s; kept as it was: %s", former, model, err, extra=subject)
             return UNSET
+
+    def _language_model_for(self, client: Client, name: str) -> str | UnsetType:
+        """The one that is asked for, if it is there."""
+        try:
+            self.language_models.check(name)
+        except InferenceError as err:
+            subject = about_stream(client.stream)
+            logger.warning("a stream was to be decoded with another language model; kept as it was: %s", err, extra=subject)
+            return UNSET
+        return name
 
     def _admit(self, request: OpenStream) -> None:
         if len(self.clients) >= self.max_streams:
@@ -423,7 +441,7 @@ class RecognitionLoop:
         state = client.state if is_final or not stream.partial_model else self._draft(client).state
         num_heard = min(_heard_by(state), stream.num_wanted_samples)
         audio, languages = stream.window(num_heard)
-        return Window(state, audio, languages, is_final, stream.hotwords, num_heard)
+        return Window(state, audio, languages, is_final, stream.hotwords, num_heard, stream.language_model)
 
     def _draft(self, client: Client) -> Draft:
         """Of the open segment."""

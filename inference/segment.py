@@ -36,6 +36,7 @@ class Segment:
     hotwords: tuple[str, ...] = ()
     model: str = ""
     partial_model: str = ""
+    language_model: str = ""
     end: int | None = None
     voiced_until: int | None = None
     number: int | None = None

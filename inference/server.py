@@ -20,6 +20,7 @@ from msgspec import structs
 
 from inference import memory
 from inference.config import InferenceConfig, split_model
+from inference.decoding.lms import language_models_in
 from inference.engines.base import Engine
 from inference.errors import NotReadyError
 from inference.keeper import ModelKeeper
@@ -207,6 +208,7 @@ class InferenceServer:
                 on_room=lambda: self._on_events(self._has_room.set),
                 on_unused=lambda model: self._on_events(self._on_unused, model),
                 meters=self.observer.meters,
+                language_models=language_models_in(self.config.streaming.lm_dir),
             )
             self._on_events(self._become_ready, loop)
             loop.run()

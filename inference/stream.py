@@ -423,6 +423,12 @@ class Stream:
         return () if segment is None else segment.hotwords
 
     @property
+    def language_model(self) -> str:
+        """The same."""
+        segment = self._closed[0] if self._closed else self._open
+        return "" if segment is None else segment.language_model
+
+    @property
     def is_unseen(self) -> bool:
         """Whether nobody has seen any text of the open segment yet."""
         return self._open is not None and self._open.stepped == 0
@@ -524,7 +530,7 @@ class Stream:
     def _segment(self, start: int, voiced_from: int) -> Segment:
         """One that begins."""
         self.num_begun += 1
-        options, models = self.options, (self.next_model, self.next_partial_model)
+        options, models = self.options, (self.next_model, self.next_partial_model, self.options.language_model)
         return Segment(start, voiced_from, options.languages, options.hotwords, *models)
 
     def _close(self, end: int) -> None:

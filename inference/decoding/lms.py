@@ -21,7 +21,8 @@ MAX_SHOWN: Final = 20
 class LanguageModels:
     """Those in the folders of `folder`, which need not be there. Any thread may call it; what it gives is used by one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        """folder: None: there are none."""
         self.folder: Final = folder
         self._loaded: dict[str, LanguageModel] = {}
         self._failed: dict[str, tuple[int, LanguageModelError]] = {}
@@ -30,7 +31,8 @@ class LanguageModels:
 
     def names(self) -> list[str]:
         """In alphabetical order; not looked into."""
-        return sorted(path.parent.name for path in self.folder.glob(f"*/{SETTINGS_FILE}") if _is_name(path.parent.name))
+        found = [] if self.folder is None else self.folder.glob(f"*/{SETTINGS_FILE}")
+        return sorted(path.parent.name for path in found if _is_name(path.parent.name))
 
     def check(self, name: str) -> None:
         """Whether a stream may ask for it. Empty: the model's own or none.
@@ -38,8 +40,8 @@ class LanguageModels:
         Raises:
             UnknownLanguageModelError: there is none of that name.
         """
-        if name and name != NO_LANGUAGE_MODEL and not (_is_name(name) and (self.folder / name / SETTINGS_FILE).is_file()):
-            raise self._unknown(name)
+        if name and name != NO_LANGUAGE_MODEL:
+            self._path(name)
 
     def get(self, name: str) -> LanguageModel:
         """Blocks while it is read, the first time and when it has changed. One that was damaged since is used as it was.
@@ -64,8 +66,7 @@ class LanguageModels:
             return own
 
     def _get(self, name: str) -> LanguageModel:
-        self.check(name)
-        path, known = self.folder / name, self._loaded.get(name)
+        path, known = self._path(name), self._loaded.get(name)
         changed_ns = _changed_ns(path)
         if known is not None and known.files.changed_ns == changed_ns:
             return known
@@ -90,10 +91,12 @@ class LanguageModels:
         logger.info("language model %s is read: %d words", name, len(self._loaded[name].words))
         return None
 
-    def _unknown(self, name: str) -> UnknownLanguageModelError:
+    def _path(self, name: str) -> Path:
+        if self.folder is not None and _is_name(name) and (self.folder / name / SETTINGS_FILE).is_file():
+            return self.folder / name
         names = self.names()
         shown = ", ".join(names[:MAX_SHOWN]) + (", \u2026" if len(names) > MAX_SHOWN else "")
-        return UnknownLanguageModelError(
+        raise UnknownLanguageModelError(
             f"There is no language model {name[:100]!r}; there are: {shown or 'none'}. `manage.py lm build` makes one."
         )
 

@@ -23,7 +23,8 @@ class Window(Generic[StateT]):
     audio: float32 (num_samples,), mono, 16 kHz, in [-1, 1]. `start`: so many samples of the segment are left out before it, since
     the engine has heard them; 0 of an engine whose `info` names no `step_samples`. A final may hold less than was heard before.
     `is_final`: the segment is over; the engine forgets it after the step. `languages`: empty: any; one: fixed; several: one of
-    them. `hotwords`: names and rare words that the listener expects; an engine that cannot use them ignores them.
+    them. `hotwords`: names and rare words that the listener expects. `language_model`: the name of one to decode with; empty: the
+    model's own, if it has one. An engine that cannot use them ignores them.
     """
 
     state: StateT
@@ -32,6 +33,7 @@ class Window(Generic[StateT]):
     is_final: bool
     hotwords: tuple[str, ...] = ()
     start: int = 0
+    language_model: str = ""
 
     @property
     def num_samples(self) -> int:

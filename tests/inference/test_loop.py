@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inference.audio import SAMPLE_RATE_HZ, to_samples
+from inference.decoding.lms import LanguageModels
 from inference.engines.base import Hypothesis, Window
 from inference.engines.fake import FakeEngine, FakeState, Faults
 from inference.gate import LOOKBACK_FRAMES
@@ -64,6 +65,7 @@ class Bench:
     max_streams: int = 100
     max_batch: int = 16
     delivered: list[tuple[int, AnyStreamEvent]] = field(default_factory=list)
+    language_models: LanguageModels | None = None
 
     def __post_init__(self) -> None:
         self.loop = RecognitionLoop(
@@ -72,6 +74,7 @@ class Bench:
             lambda link, events: self.delivered.extend((link, event) for event in events),
             max_streams=self.max_streams,
             max_batch=self.max_batch,
+            language_models=self.language_models,
         )
 
     def open(self, stream: int, link: int = LINK, **options: object) -> None:
