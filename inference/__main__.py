@@ -22,7 +22,10 @@ async def serve(config: InferenceConfig) -> None:
     for choice in choices:
         logger.log(choice.log_level, "%s: precision %s (%s)", choice.model, choice.precision, choice.reason)
     engines = [
-        registry.create(choice.model, choice.precision, device=config.device, max_batch=config.max_batch) for choice in choices
+        registry.create(
+            choice.model, choice.precision, device=config.device, max_batch=config.max_batch, streaming=config.streaming
+        )
+        for choice in choices
     ]
     await InferenceServer(config, engines).run()
 

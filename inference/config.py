@@ -11,10 +11,23 @@ from inference.errors import ConfigError
 from inference.logs import LOG_FORMATS, LogFormat
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+RuntimeName = Literal["auto", "torch", "openvino", "onnx", "tensorrt"]
 DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
 MAX_PORT = 65_535
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingOptions:
+    """For models that hear speech once, as it is spoken. chunk_ms: at a time, as near as the model can. runtime: what computes
+    that. lm_dir: where language models lie. graphs_dir: where graphs that a runtime has made are kept.
+    """
+
+    chunk_ms: int = 200
+    runtime: RuntimeName = "auto"
+    lm_dir: Path = Path("var/language-models")
+    graphs_dir: Path = Path("var/graphs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,7 @@ class InferenceConfig:
     fits a stream serves it. max_streams: open streams beyond which new ones are refused. max_batch: windows in one engine
     step. tuning_path: what `manage.py models bench --save` found out. max_delay_ms: how long texts may take on average before new
     streams are refused; 0: no limit. device: `auto`, `cpu`, `cuda` or `cuda:N`. node: this machine in log lines; empty: as it
-    calls itself. metrics_port: of its own /metrics; 0: none.
+    calls itself. metrics_port: of its own /metrics; 0: none. streaming: for models that hear speech as it is spoken.
     """
 
     address: str
@@ -39,12 +52,13 @@ class InferenceConfig:
     node: str = ""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    streaming: StreamingOptions = StreamingOptions()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, listens: bool = True) -> "InferenceConfig":
         """Read HARK_INFERENCE_ADDRESS, HARK_MODELS, HARK_PRECISION, HARK_MAX_STREAMS, HARK_MAX_BATCH, HARK_MAX_DELAY_MS,
         HARK_LOG_LEVEL, HARK_LOG_FORMAT, HARK_NODE, HARK_TUNING_FILE, HARK_VAR_DIR,
-        HARK_DEVICE, HARK_METRICS_HOST, HARK_METRICS_PORT.
+        HARK_DEVICE, HARK_METRICS_HOST, HARK_METRICS_PORT, HARK_CONFORMER_CHUNK_MS, HARK_CONFORMER_RUNTIME, HARK_LM_DIR.
 
         listens: False for a process that measures or examines models and may have the web side's environment, with the addresses
         of all inference processes: HARK_INFERENCE_ADDRESS is not looked at, and `address` is empty.
@@ -67,7 +81,18 @@ class InferenceConfig:
             node=values.get("HARK_NODE", ""),
             metrics_host=values.get("HARK_METRICS_HOST", "127.0.0.1"),
             metrics_port=_port("HARK_METRICS_PORT", values.get("HARK_METRICS_PORT", "0")),
+            streaming=_streaming(values),
         )
+
+
+def _streaming(values: Mapping[str, str]) -> StreamingOptions:
+    var_dir = Path(values.get("HARK_VAR_DIR", "var"))
+    return StreamingOptions(
+        chunk_ms=_count("HARK_CONFORMER_CHUNK_MS", values.get("HARK_CONFORMER_CHUNK_MS", "200")),
+        runtime=parse_runtime(values.get("HARK_CONFORMER_RUNTIME", "auto")),
+        lm_dir=Path(values.get("HARK_LM_DIR") or var_dir / "language-models"),
+        graphs_dir=var_dir / "graphs",
+    )
 
 
 def split_addresses(text: str) -> tuple[str, ...]:
@@ -130,6 +155,16 @@ def parse_precision(text: str, source: str = "HARK_PRECISION") -> Precision:
         if text == choice:
             return choice  # type: ignore[no-any-return]  # get_args forgets the literal's type
     raise ConfigError(f"{source} is {text!r}; expected one of {', '.join(get_args(Precision))}.")
+
+
+def parse_runtime(text: str, source: str = "HARK_CONFORMER_RUNTIME") -> RuntimeName:
+    """Raises:
+    ConfigError: there is no such runtime; the message names `source`.
+    """
+    for choice in get_args(RuntimeName):
+        if text == choice:
+            return choice  # type: ignore[no-any-return]  # get_args forgets the literal's type
+    raise ConfigError(f"{source} is {text!r}; expected one of {', '.join(get_args(RuntimeName))}.")
 
 
 def _device(text: str) -> str:

@@ -78,7 +78,10 @@ class Loader:
         self._begin("checking")
         if self.request.canary is not None:
             canary.check(self.request.canary)
-        engine = registry.create_as(self.request.spec, device=self.config.device, max_batch=self.config.max_batch)
+        config = self.config
+        engine = registry.create_as(
+            self.request.spec, device=config.device, max_batch=config.max_batch, streaming=config.streaming
+        )
         _give_way()
         device = device_of(engine, self.config)
         detail = self._check_room(engine, device)

@@ -5,22 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from inference.config import Precision, parse_precision, split_model
+from inference.config import Precision, StreamingOptions, parse_precision, split_model
 from inference.engines.base import Engine
 from inference.errors import UnknownModelError
 from inference.messages import ModelSpec
 
 if TYPE_CHECKING:
+    from inference.engines.conformer_ctc.weights.checkpoint import ConformerFiles
     from inference.engines.whisper.weights.layout import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What an engine computes with, on what (as HARK_DEVICE says it), and for how many windows in a step it must have room."""
+    """What an engine computes with, on what (as HARK_DEVICE says it), and for how many windows in a step it must have room.
+    streaming: for those that hear speech as it is spoken.
+    """
 
     precision: Precision = "auto"
     device: str = "cpu"
     max_batch: int = 16
+    streaming: StreamingOptions = StreamingOptions()
 
 
 def _whisper(files: "ModelFiles", placement: Placement) -> Engine[Any]:
@@ -48,10 +52,30 @@ def whisper_base(name: str, placement: Placement) -> Engine[Any]:
     return _whisper(CTranslate2Files(name, folder, parts), placement)
 
 
-def whisper_at(name: str, path: Path, placement: Placement) -> Engine[Any]:
+def _conformer(files: "ConformerFiles", placement: Placement) -> Engine[Any]:
+    from inference.engines import arithmetic, device
+    from inference.engines.conformer_ctc.engine import ConformerEngine
+
+    chosen = device.choose(placement.device)
+    return ConformerEngine(
+        files, arithmetic.choose(placement.precision, chosen), device=chosen, chunk_ms=placement.streaming.chunk_ms
+    )
+
+
+def conformer_edge(name: str, placement: Placement) -> Engine[Any]:
+    """The small model that comes with the project."""
+    from inference.engines.conformer_ctc.weights.own import OwnFiles
+
+    return _conformer(OwnFiles(name, EDGE_FOLDER), placement)
+
+
+def model_at(name: str, path: Path, placement: Placement) -> Engine[Any]:
+    """What kind of model it is the files themselves say."""
+    from inference.engines.conformer_ctc.weights.location import conformer_files
     from inference.engines.whisper.weights.location import model_files
 
-    return _whisper(model_files(name, path), placement)
+    files = conformer_files(name, path)
+    return _whisper(model_files(name, path), placement) if files is None else _conformer(files, placement)
 
 
 def fake(name: str, _placement: Placement, faults: str = "") -> Engine[Any]:
@@ -60,16 +84,25 @@ def fake(name: str, _placement: Placement, faults: str = "") -> Engine[Any]:
     return FakeEngine.called(name, faults_of(faults))
 
 
+EDGE_FOLDER: Final = Path(__file__).parent / "conformer_ctc" / "edge"
 FAKE_WITH_FAULTS: Final = "fake?"
 """`fake?is_mute=1`: the scripted engine with faults, as a source; docs/models.md has the list."""
 FACTORIES: dict[str, Callable[[str, Placement], Engine[Any]]] = {
     "whisper-tiny.en": whisper_tiny_en,
     "whisper-base": whisper_base,
+    "conformer-edge": conformer_edge,
     "fake": fake,
 }
 
 
-def create(model: str, precision: Precision, *, device: str = "cpu", max_batch: int = 16) -> Engine[Any]:
+def create(
+    model: str,
+    precision: Precision,
+    *,
+    device: str = "cpu",
+    max_batch: int = 16,
+    streaming: StreamingOptions = StreamingOptions(),  # noqa: B008  # frozen
+) -> Engine[Any]:
     """The engine for `model`, not loaded yet: a name, or `name=path` as in HARK_MODELS.
 
     Raises:
@@ -78,17 +111,24 @@ def create(model: str, precision: Precision, *, device: str = "cpu", max_batch: 
         WeightsError: its files are not there, or are of no kind that this server reads.
     """
     name, path = split_model(model)
-    return _made(name, name if path is None else path, Placement(precision, device, max_batch))
+    return _made(name, name if path is None else path, Placement(precision, device, max_batch, streaming))
 
 
-def create_as(spec: ModelSpec, *, device: str = "cpu", max_batch: int = 16) -> Engine[Any]:
+def create_as(
+    spec: ModelSpec,
+    *,
+    device: str = "cpu",
+    max_batch: int = 16,
+    streaming: StreamingOptions = StreamingOptions(),  # noqa: B008  # frozen
+) -> Engine[Any]:
     """The engine for `spec`, not loaded yet.
 
     Raises:
         as `create`; ConfigError too where there is no such precision.
     """
     source = source_of(spec)
-    placement = Placement(parse_precision(spec.precision, f"The precision of {spec.name}"), device, max_batch)
+    precision = parse_precision(spec.precision, f"The precision of {spec.name}")
+    placement = Placement(precision, device, max_batch, streaming)
     if source.startswith(FAKE_WITH_FAULTS):
         return fake(spec.name, placement, source.removeprefix(FAKE_WITH_FAULTS))
     return _made(spec.name, Path(source) if source.startswith("/") else source, placement)
@@ -104,7 +144,7 @@ def source_of(spec: ModelSpec) -> str:
 
 def _made(name: str, source: str | Path, placement: Placement) -> Engine[Any]:
     if isinstance(source, Path):
-        return whisper_at(name, source, placement)
+        return model_at(name, source, placement)
     if source not in FACTORIES:
         known = ", ".join(sorted(FACTORIES))
         raise UnknownModelError(

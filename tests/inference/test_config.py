@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.config import InferenceConfig, split_addresses, split_model
+from inference.config import InferenceConfig, StreamingOptions, split_addresses, split_model
 from inference.errors import ConfigError
 
 
@@ -35,6 +35,15 @@ def test_every_setting_is_read() -> None:
     )
 
 
+def test_the_settings_of_models_that_hear_speech_as_it_is_spoken_are_read() -> None:
+    values = {"HARK_CONFORMER_CHUNK_MS": "160", "HARK_CONFORMER_RUNTIME": "onnx", "HARK_VAR_DIR": "/srv"}
+
+    assert InferenceConfig.from_env(values).streaming == StreamingOptions(
+        160, "onnx", Path("/srv/language-models"), Path("/srv/graphs")
+    )
+    assert InferenceConfig.from_env(values | {"HARK_LM_DIR": "/lms"}).streaming.lm_dir == Path("/lms")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -63,6 +72,9 @@ def test_every_setting_is_read() -> None:
         ("HARK_MAX_DELAY_MS", "1s"),
         ("HARK_MAX_BATCH", "1.5"),
         ("HARK_MAX_BATCH", ""),
+        ("HARK_CONFORMER_CHUNK_MS", "0"),
+        ("HARK_CONFORMER_CHUNK_MS", "160.5"),
+        ("HARK_CONFORMER_RUNTIME", "tvm"),
         ("HARK_DEVICE", ""),
         ("HARK_DEVICE", "gpu"),
         ("HARK_DEVICE", "cuda:"),

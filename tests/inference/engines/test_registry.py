@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from inference.config import StreamingOptions
 from inference.engines import registry
+from inference.engines.conformer_ctc.weights import own
 from inference.engines.fake import FakeEngine
 from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
 from inference.errors import UnknownModelError, WeightsError
+from tests.inference.engines.conformer_ctc.networks import RandomFiles, config_of
 from tests.inference.engines.whisper.weights.layouts import random_weights, small, write_openai
 
 
@@ -17,9 +20,8 @@ def test_the_scripted_engine_is_made_by_its_name() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        UnknownModelError, match=r"no model 'whisper-huge'; known models: fake, whisper-base, whisper-tiny\.en\. .* name=path"
-    ):
+    known = r"known models: conformer-edge, fake, whisper-base, whisper-tiny\.en\. .* name=path"
+    with pytest.raises(UnknownModelError, match=rf"no model 'whisper-huge'; {known}"):
         registry.create("whisper-huge", "auto")
 
 
@@ -58,3 +60,13 @@ def test_an_english_only_file_makes_an_english_only_model(tmp_path: Path) -> Non
 def test_a_path_with_nothing_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="clinic: there is no"):
         registry.create(f"clinic={tmp_path / 'clinic.pt'}", "auto")
+
+
+def test_a_folder_of_a_streaming_conformer_makes_one_that_hears_speech_as_it_is_spoken(tmp_path: Path) -> None:
+    files = RandomFiles(config_of(4, (10, 4)))
+    own.write(tmp_path / "clinic", files.load(), "fp32")
+
+    engine = registry.create(f"clinic={tmp_path / 'clinic'}", "fp32", streaming=StreamingOptions(chunk_ms=500))
+
+    assert (engine.info.name, engine.info.engine, engine.info.step_samples) == ("clinic", "conformer_ctc", 3200)
+    assert engine.num_parameters() == files.num_parameters()
