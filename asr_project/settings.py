@@ -313,6 +313,7 @@ HARK_AUDIO_TTL_DAYS = env.read_int("HARK_AUDIO_TTL_DAYS", 0, minimum=0, maximum=
 HARK_AUDIO_DIR = Path(env.read_str("HARK_AUDIO_DIR", str(VAR_DIR / "audio")))
 HARK_AUDIO_MAX_MB = env.read_int("HARK_AUDIO_MAX_MB", 10_000, minimum=1, maximum=100_000_000)
 HARK_MODELS_DIR = Path(env.read_str("HARK_MODELS_DIR", str(VAR_DIR / "models")))
+HARK_LM_DIR = Path(env.read_str("HARK_LM_DIR", str(VAR_DIR / "language-models")))
 HARK_HUB_URL = env.read_str("HARK_HUB_URL", "https://huggingface.co")
 HARK_MAX_VARIANT_LOSS = env.read_int("HARK_MAX_VARIANT_LOSS", 2, minimum=0, maximum=100)
 HARK_DEFAULT_LANGUAGE = env.read_str("HARK_DEFAULT_LANGUAGE", "en")

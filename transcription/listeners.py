@@ -40,7 +40,7 @@ ALL_SCOPES = frozenset(Scope)
 class Listener:
     """`user_id` None and not trusted: nobody we know. `key_id`: the API key that was used, None for people.
 
-    stores_audio: the key says that the audio of its sessions is kept.
+    stores_audio: the key says that the audio of its sessions is kept. language_model: the one that it names, if it does.
     """
 
     user_id: int | None
@@ -48,6 +48,7 @@ class Listener:
     key_id: int | None = None
     scopes: frozenset[Scope] = ALL_SCOPES
     stores_audio: bool = False
+    language_model: str = ""
 
     @property
     def is_known(self) -> bool:

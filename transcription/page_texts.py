@@ -57,6 +57,7 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "button_dismiss": _("Dismiss"),
     "model_automatic": _("Automatic"),
     "model_serving": _("Recognised by {model}"),
+    "models_serving": _("Recognised by {model}, while you speak by {partials}"),
     "copied": _("Copied"),
     "copy_failed": _("The browser did not allow copying. Select the text and copy it by hand."),
     "summary_saved": _("Saved: {duration} of audio, segments: {segments}."),

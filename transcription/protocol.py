@@ -50,8 +50,9 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     """Opens the session. Every field is optional; the defaults are those of a client that sends only audio.
 
     `encoding` None: pcm_s16le, unless the first bytes are those of a file. `language` is "auto", one tag, or the list of tags
-    that may be detected. `endpoint_ms` is the silence that ends a segment. `reliable`: frames carry their sample offset, and
-    the session can be resumed. `store_audio` None: what the API key says, which is no if nobody has said so.
+    that may be detected. `language_model` None: the API key's, else the route's. `endpoint_ms` is the silence that ends a
+    segment. `reliable`: frames carry their sample offset, and the session can be resumed. `store_audio` None: what the API key
+    says, which is no if nobody has said so.
     """
 
     encoding: RawEncoding | ContainerEncoding | None = None
@@ -60,6 +61,7 @@ class Start(ClientMessage, frozen=True, tag="start", kw_only=True):
     language: LanguageTag | Annotated[list[LanguageTag], Meta(min_length=1, max_length=100)] | None = None
     model: ShortText | None = None
     scenario: ShortText | None = None
+    language_model: ShortText | None = None
     interim: bool = True
     reliable: bool = False
     hotwords: Hotwords = []
@@ -89,6 +91,7 @@ class Configure(ClientMessage, frozen=True, tag="configure", kw_only=True):
     """Changes what is given, from the next segment on."""
 
     language: LanguageTag | Annotated[list[LanguageTag], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    language_model: ShortText | UnsetType | None = UNSET
     hotwords: Hotwords | UnsetType = UNSET
     endpoint_ms: EndpointMs | UnsetType = UNSET
     max_segment_s: MaxSegmentS | UnsetType = UNSET
@@ -172,13 +175,15 @@ class SpeechEnded(ServerMessage, frozen=True, tag="speech_ended", kw_only=True):
 
 
 class PartialResult(ServerMessage, frozen=True, tag="partial", kw_only=True):
-    """Text of the segment that is being spoken. `stable` is the leading part that later partials will not change."""
+    """Text of the segment that is being spoken. `stable` is the leading part that later partials will not change. `model`: the
+    one that wrote it, which need not be that of the final."""
 
     segment: int
     text: str
     stable: str
     start_ms: int
     end_ms: int
+    model: str = ""
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -189,7 +194,8 @@ class Word(Struct, frozen=True, kw_only=True):
 
 
 class FinalResult(ServerMessage, frozen=True, tag="final", kw_only=True):
-    """Text of a finished segment; it never changes. `confidence` is 0 to 1."""
+    """Text of a finished segment; it never changes. `confidence` is 0 to 1. `revised`: it does not begin with what was `stable`
+    in a partial of the segment."""
 
     segment: int
     text: str
@@ -200,6 +206,7 @@ class FinalResult(ServerMessage, frozen=True, tag="final", kw_only=True):
     model: str
     words: list[Word] = []
     from_finalize: bool = False
+    revised: bool = False
 
 
 class Pong(ServerMessage, frozen=True, tag="pong", kw_only=True):

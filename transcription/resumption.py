@@ -135,6 +135,7 @@ def finals_since(session_id: UUID, next_segment: int) -> list[FinalResult]:
             confidence=segment.confidence,
             model=segment.model,
             words=convert(segment.words, list[Word]),
+            revised=segment.revised,
         )
         for segment in segments
     ]

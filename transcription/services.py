@@ -48,6 +48,7 @@ class SegmentFinished:
     language: str
     model: str
     words: list[dict[str, Any]]
+    revised: bool = False
     hold: Hold | None = None
 
 
@@ -160,6 +161,7 @@ def append_segment(entry: SegmentFinished) -> None:
         confidence=storable(entry.confidence),
         language=storable(entry.language)[:16],
         model=storable(entry.model)[:100],
+        revised=entry.revised,
     )
     Segment.objects.bulk_create([segment], ignore_conflicts=True)
 

@@ -98,7 +98,7 @@ async def test_a_segment_that_is_being_spoken_is_finished_by_the_model_that_bega
 async def until_asked_for(model: str) -> None:
     """Until the only live session was led to `model`."""
     [stream] = live_streams().values()
-    while stream.session.terms.steering.model != model:  # noqa: ASYNC110 -- nobody but the test wants to know
+    while stream.session.terms.steering.asked.model != model:  # noqa: ASYNC110 -- nobody but the test wants to know
         await asyncio.sleep(0.02)
 
 

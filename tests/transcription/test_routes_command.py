@@ -1,12 +1,14 @@
 """`manage.py routes`: the list, and the example of a day and a night."""
 
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests.factories import make_model, make_route, make_schedule
-from transcription.models import ASRModel, ModelRoute, ModelSchedule
+from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +73,62 @@ def test_the_list_says_what_serves_and_what_comes_next() -> None:
     assert lines[0] == "general/de  whisper-base  disabled"
     assert lines[1].startswith("general/en  whisper-tiny.en")
     assert " then " in lines[1]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes swaps up."""
+    monkeypatch.setattr("transcription.swaps.requests.current_app.send_task", lambda *_args, **_options: None)
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_route_is_given_a_model_of_partial_texts_which_is_loaded(settings: Any, tmp_path: Path) -> None:
+    settings.HARK_LM_DIR = tmp_path
+    (tmp_path / "clinic").mkdir()
+    (tmp_path / "clinic" / "lm.json").write_text("{}")
+    make_route("whisper-base", "en")
+
+    said = run("set", "general/en", "--partial-model", "whisper-tiny.en", "--language-model", "clinic")
+
+    assert "general/en  whisper-base  partial texts by whisper-tiny.en  language model clinic" in said
+    assert [(swap.to_name, swap.reason) for swap in ModelSwap.objects.all()] == [("whisper-tiny.en", "restore")]
+    assert run("set", "general/en", "--partial-model", "", "--language-model", "") == "general/en  whisper-base\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["telephony/en"], "no route 'telephony/en'; there are: general/"),
+        (["general/*", "--partial-model", "whisper-base"], "is the route's own model"),
+        (["general/*", "--partial-model", "nobody"], "has no model 'nobody'"),
+        (["general/*", "--language-model", "nobody"], "no language model 'nobody' here; there are: none"),
+    ],
+)
+def test_what_does_not_fit_a_route_is_refused_and_changes_nothing(words: list[str], sentence: str, settings: Any) -> None:
+    settings.HARK_LM_DIR = "/nowhere"
+    make_route("whisper-base", "")
+
+    with pytest.raises(CommandError, match=sentence):
+        run("set", *words)
+
+    assert ModelRoute.objects.filter(partial_model=None, language_model="").count() == 1
+
+
+@pytest.mark.usefixtures("sent")
+def test_the_scenarios_of_the_small_model_go_into_service_and_those_that_are_there_stay() -> None:
+    make_model("conformer-edge", languages=["en"], multilingual=False)
+    make_route("whisper-base", "en", scenario="digits")
+
+    said = run("scenarios")
+
+    routes = {str(route): (route.model.name, route.is_enabled) for route in ModelRoute.objects.all()}
+    assert routes == {
+        "digits/en": ("whisper-base", True),
+        "spelling/en": ("conformer-edge", False),
+        "commands/en": ("conformer-edge", False),
+    }
+    assert [(swap.route_name, swap.to_name) for swap in ModelSwap.objects.order_by("pk")] == [
+        ("spelling/en", "conformer-edge"),
+        ("commands/en", "conformer-edge"),
+    ]
+    assert "digits/en  is there already" in said

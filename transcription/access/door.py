@@ -195,7 +195,7 @@ def of_ticket(text: str, visitor: Listener) -> Admission:
 def of_spent_ticket(spent: keys.SpentTicket, visitor: Listener) -> Admission | None:
     if spent.listener.key_id is not None:
         key = ApiKey.objects.select_related("owner").get(pk=spent.listener.key_id)
-        listener = replace(spent.listener, stores_audio=key.stores_audio)
+        listener = replace(spent.listener, stores_audio=key.stores_audio, language_model=key.language_model)
         return Admission(listener, key=key) if key.is_usable and key.owner.is_active else None
     if spent.session_key:
         return of_session(spent.session_key)

@@ -64,6 +64,7 @@ def make_key(
     max_audio_s_per_day: int | None = None,
     retention_days: int | None = None,
     stores_audio: bool = False,
+    language_model: str = "",
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which exists nowhere else from now on."""
@@ -79,6 +80,7 @@ def make_key(
         max_audio_s_per_day=max_audio_s_per_day,
         retention_days=retention_days,
         stores_audio=stores_audio,
+        language_model=language_model,
         expires_at=expires_at,
     )
     return key, text
@@ -123,7 +125,14 @@ def note_use(key: ApiKey) -> None:
 
 def listener_of_key(key: ApiKey) -> Listener:
     scopes = frozenset(map(Scope, key.scopes))
-    return Listener(key.owner_id, is_trusted_anonymous=False, key_id=key.pk, scopes=scopes, stores_audio=key.stores_audio)
+    return Listener(
+        key.owner_id,
+        is_trusted_anonymous=False,
+        key_id=key.pk,
+        scopes=scopes,
+        stores_audio=key.stores_audio,
+        language_model=key.language_model,
+    )
 
 
 def audio_today_ms(key_ids: Iterable[int]) -> dict[int, int]:

@@ -23,9 +23,10 @@ NOTHING: Final = "–"
 
 
 def routes_with(model: ASRModel | OuterRef) -> QuerySet[ModelRoute]:
-    """Routes that serve with `model` now, or would by schedule, by wish, or when there is too much to do."""
+    """Routes that serve with `model` now, write partial texts with it, or would serve with it by schedule, by wish, or when there
+    is too much to do."""
     lasting = Q(overrides__until_at=None) | Q(overrides__until_at__gt=timezone.now())
-    of_route = Q(model=model) | Q(fallback=model) | Q(usual_model=model)
+    of_route = Q(model=model) | Q(partial_model=model) | Q(fallback=model) | Q(usual_model=model)
     return ModelRoute.objects.filter(of_route | Q(schedules__model=model) | (Q(overrides__model=model) & lasting)).distinct()
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from transcription.admin.alert_rules import SEVERITY_TONES
 from transcription.admin.schedule_views import zone_of
 from transcription.admin.swaps import SwapView, view_of
-from transcription.models import AlertEvent, ModelRoute, ModelSwap
+from transcription.models import AlertEvent, ASRModel, ModelRoute, ModelSwap
 from transcription.schedules import next_change
 from transcription.serving.choices import plan_of
 from transcription.swaps import SUPERSEDED
@@ -62,7 +62,7 @@ def may_see(user: User | AnonymousUser, permission: str) -> bool:
 
 
 def all_routes() -> list[ModelRoute]:
-    routes = ModelRoute.objects.select_related("model", "fallback", "usual_model", "previous_model")
+    routes = ModelRoute.objects.select_related("model", "partial_model", "fallback", "usual_model", "previous_model")
     return list(routes.prefetch_related("schedules__model", "overrides__model"))
 
 
@@ -115,15 +115,27 @@ def condition(route: ModelRoute) -> tuple[str, str]:
     return gettext("serving"), "success"
 
 
-def fallback_failure(route: ModelRoute) -> SwapView | None:
-    """The last try to load the lighter model of a route, if that failed and no swap has loaded it since: there would be none when
-    it is needed.
+class FailureView(TypedDict):
+    sentence: str
+    swap: SwapView
+
+
+def failures_beside(route: ModelRoute) -> list[FailureView]:
+    """The last tries to load the model of partial texts and the lighter one of a route, where they failed and no swap has loaded
+    the model since: it would not be there when it is needed.
     """
-    if route.fallback is None:
-        return None
+    beside = (
+        (route.partial_model, gettext("The model of partial texts %(model)s is not ready.")),
+        (route.fallback, gettext("The lighter model %(model)s is not ready.")),
+    )
+    tried = [(last_failure(route, model), sentence % {"model": model}) for model, sentence in beside if model is not None]
+    return [FailureView(sentence=sentence, swap=view_of(swap)) for swap, sentence in tried if swap is not None]
+
+
+def last_failure(route: ModelRoute, model: ASRModel) -> ModelSwap | None:
     tries = Q(route=route, reason=ModelSwap.Reason.RESTORE) | Q(state=ModelSwap.State.DONE)
-    last = ModelSwap.objects.filter(tries, to_model=route.fallback).order_by("-pk").first()
-    return view_of(last) if last is not None and last.state == ModelSwap.State.FAILED else None
+    last = ModelSwap.objects.filter(tries, to_model=model).order_by("-pk").first()
+    return last if last is not None and last.state == ModelSwap.State.FAILED else None
 
 
 def next_sentence(route: ModelRoute, now: datetime) -> str:

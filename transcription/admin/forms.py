@@ -18,6 +18,7 @@ from transcription.admin.sentences import localised
 from transcription.models import ASRModel, ModelRoute, ModelSchedule
 from transcription.schedules import Conflict, Window, find_conflicts, window_complaints, zone_named
 from transcription.serving.choices import window_of
+from transcription.serving.language_models import installed_language_models
 from transcription.swaps import why_unfit
 
 DAYS: Final = (
@@ -52,9 +53,29 @@ def enabled_models() -> Any:
     return ASRModel.objects.filter(is_enabled=True).order_by("name")
 
 
+def language_model_choice(chosen: str, empty_label: Any, help_text: Any) -> forms.ChoiceField:
+    """Among those that lie on this machine, and the one that was chosen, even if it is gone."""
+    names = sorted({*installed_language_models(), chosen} - {""})
+    return forms.ChoiceField(
+        choices=[("", empty_label), *((name, name) for name in names)],
+        required=False,
+        label=_("Language model"),
+        help_text=help_text,
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
 class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     """Of a route that is there: its model is changed by swaps only."""
 
+    partial_model = ModelChoice(
+        queryset=ASRModel.objects.none(),
+        label=_("Model of partial texts"),
+        required=False,
+        help_text=_(
+            "A fast one, for text that appears while somebody speaks. Empty: the route's own model, which writes finals."
+        ),
+    )
     fallback = ModelChoice(
         queryset=ASRModel.objects.none(),
         label=_("Lighter model"),
@@ -67,6 +88,8 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         fields: ClassVar = [
             "scenario",
             "language",
+            "partial_model",
+            "language_model",
             "fallback",
             "fallback_above_ms",
             "fallback_below_ms",
@@ -80,20 +103,28 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("model", "fallback"):
+        for name in ("model", "partial_model", "fallback"):
             if name in self.fields:
                 self.fields[name].queryset = enabled_models()  # type: ignore[attr-defined]  # a ModelChoice
+        if "language_model" in self.fields:
+            self.fields["language_model"] = language_model_choice(
+                self.instance.language_model,
+                _("the model's own, or none"),
+                _("What is likely to be said, for models that take one. They are made with manage.py lm build."),
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        language, model, fallback = cleaned.get("language"), self.chosen_model(), cleaned.get("fallback")
+        language, model = cleaned.get("language"), self.chosen_model()
         if language is None or model is None:
             return cleaned
         if sentence := why_unfit(language, model):
             self.add_error("model" if "model" in self.fields else "language", localised(sentence))
-        is_new = {"fallback", "model", "language"} & set(self.changed_data)  # a swap may have made the lighter model the only one
-        if fallback is not None and is_new and (sentence := self.why_no_fallback(language, model, fallback)):
-            self.add_error("fallback", sentence)
+        for name in ("partial_model", "fallback"):
+            beside = cleaned.get(name)
+            is_new = {name, "model", "language"} & set(self.changed_data)  # a swap may have made it the only one
+            if beside is not None and is_new and (sentence := self.why_not_beside(name, language, model, beside)):
+                self.add_error(name, sentence)
         return cleaned
 
     def chosen_model(self) -> ASRModel | None:
@@ -103,10 +134,13 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         own: ASRModel = self.instance.model
         return own
 
-    def why_no_fallback(self, language: str, model: ASRModel, fallback: ASRModel) -> str:
-        if fallback == model:
+    def why_not_beside(self, name: str, language: str, model: ASRModel, beside: ASRModel) -> str:
+        """What is wrong with `beside`, the model of partial texts or the lighter one."""
+        if beside == model and name == "fallback":
             return gettext("This is the route's own model: choose a lighter one, or none.")
-        return localised(why_unfit(language, fallback))
+        if beside == model:
+            return gettext("This is the route's own model: choose a faster one, or none.")
+        return localised(why_unfit(language, beside))
 
 
 class NewRouteForm(RouteForm):

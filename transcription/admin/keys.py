@@ -13,10 +13,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from transcription.access import keys
+from transcription.admin.forms import language_model_choice
 from transcription.listeners import Scope
 from transcription.models import ApiKey
 
-LIMITS = ["max_streams", "max_audio_s_per_day", "retention_days", "stores_audio", "expires_at"]
+LIMITS = ["max_streams", "max_audio_s_per_day", "retention_days", "stores_audio", "language_model", "expires_at"]
 FIELDS = ["owner", "name", "scopes", *LIMITS]
 
 
@@ -32,6 +33,13 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
     class Meta:
         model = ApiKey
         fields: ClassVar = FIELDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "language_model" in self.fields:
+            self.fields["language_model"] = language_model_choice(
+                self.instance.language_model, _("that of the route"), _("For sessions that name none.")
+            )
 
 
 @admin.register(ApiKey)
@@ -69,6 +77,7 @@ class ApiKeyAdmin(ModelAdmin):
             max_audio_s_per_day=obj.max_audio_s_per_day,
             retention_days=obj.retention_days,
             stores_audio=obj.stores_audio,
+            language_model=obj.language_model,
             expires_at=obj.expires_at,
         )
         obj.pk, obj.prefix, obj.fresh_text = made.pk, made.prefix, text

@@ -19,14 +19,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from transcription.admin.dashboard import condition, fallback_failure, next_sentence, serving
+from transcription.admin.dashboard import condition, failures_beside, next_sentence, serving
 from transcription.admin.forms import ChangeModelForm, NewRouteForm, RouteForm
 from transcription.admin.rows import RowPageAdmin
 from transcription.admin.schedule_views import route_week
-from transcription.admin.sentences import ASKED, FOLLOWS_SCHEDULE, MADE_READY, PUT_INTO_SERVICE, WENT_BACK, localised
+from transcription.admin.sentences import ASKED, FOLLOWS_SCHEDULE, MADE_READY, PAIRED, PUT_INTO_SERVICE, WENT_BACK, localised
 from transcription.admin.swaps import view_of
-from transcription.models import ModelRoute, ModelSwap
-from transcription.swaps import SwapRefused, request_fallback, request_rollback, request_swap, scheduling
+from transcription.models import ASRModel, ModelRoute, ModelSwap
+from transcription.swaps import SwapRefused, request_beside, request_rollback, request_swap, scheduling
 
 NAME = "transcription_modelroute"
 
@@ -34,7 +34,7 @@ NAME = "transcription_modelroute"
 @admin.register(ModelRoute)
 class ModelRouteAdmin(RowPageAdmin):
     form = RouteForm
-    list_display = ["name", "state", "serving_now", "lighter", "next_change", "back_to"]
+    list_display = ["name", "state", "serving_now", "partials", "lighter", "next_change", "back_to"]
     list_display_links = ["name"]
     list_filter = ["scenario", "is_enabled"]
     search_fields = ["scenario", "language", "model__name"]
@@ -45,7 +45,7 @@ class ModelRouteAdmin(RowPageAdmin):
         js: ClassVar = [Script("transcription/js/page-admin-swaps.js", type="module")]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelRoute]:
-        routes = ModelRoute.objects.select_related("model", "fallback", "usual_model", "previous_model")
+        routes = ModelRoute.objects.select_related("model", "partial_model", "fallback", "usual_model", "previous_model")
         return routes.prefetch_related("schedules__model", "overrides__model")
 
     def get_form(self, request: HttpRequest, obj: ModelRoute | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 -- Django's
@@ -56,6 +56,7 @@ class ModelRouteAdmin(RowPageAdmin):
         whom = ["scenario", "language"]
         return [
             (_("Whom it serves"), {"fields": [*whom, "is_enabled"] if obj is not None else [*whom, "model", "is_enabled"]}),
+            (_("How it hears"), {"fields": ["partial_model", "language_model"]}),
             (_("When there is too much to do"), {"fields": ["fallback", ("fallback_above_ms", "fallback_below_ms")]}),
         ]
 
@@ -84,7 +85,7 @@ class ModelRouteAdmin(RowPageAdmin):
             "note": note,
             "tone": tone,
             "next_change": next_sentence(route, now),
-            "fallback_failure": fallback_failure(route),
+            "failures": failures_beside(route),
             "overrides": [row for row in overrides if row.from_at <= now],
             "open_swaps": [view_of(swap) for swap in ModelSwap.objects.open().filter(route=route)],
             "recent_swaps": [view_of(swap) for swap in ModelSwap.objects.filter(route=route).order_by("-pk")[:5]],
@@ -163,8 +164,10 @@ class ModelRouteAdmin(RowPageAdmin):
         obj.is_enabled = obj.is_enabled and not is_wanted
         super().save_model(request, obj, form, change)
         will_serve = self.put_into_service(request, obj) if is_wanted else obj.is_enabled
+        if will_serve and (is_wanted or "partial_model" in form.changed_data):
+            self.make_ready(request, obj, obj.partial_model, PAIRED)
         if will_serve and (is_wanted or "fallback" in form.changed_data):
-            self.make_fallback_ready(request, obj)
+            self.make_ready(request, obj, obj.fallback, MADE_READY)
 
     def put_into_service(self, request: HttpRequest, route: ModelRoute) -> bool:
         """Whether it was asked for."""
@@ -177,17 +180,21 @@ class ModelRouteAdmin(RowPageAdmin):
         messages.info(request, gettext("%(route)s goes into service when its model is loaded.") % {"route": route})
         return True
 
-    def make_fallback_ready(self, request: HttpRequest, route: ModelRoute) -> None:
-        """It has to be in memory, and to have heard the reference clip, before there is too much to do."""
+    def make_ready(self, request: HttpRequest, route: ModelRoute, model: ASRModel | None, note: str) -> None:
+        """It has to be in memory, and to have heard the reference clip, before it is needed. note: MADE_READY or PAIRED."""
         assert isinstance(request.user, User)
         try:
-            swap = request_fallback(route, request.user, MADE_READY)
+            swap = request_beside(route, model, request.user, note)
         except SwapRefused as err:
             messages.error(request, localised(str(err)))
             return
         if swap is not None:
-            given = {"model": swap.to_name, "route": route}
-            messages.info(request, gettext("%(model)s is loaded and tried now as the lighter model of %(route)s.") % given)
+            sentence = (
+                gettext("%(model)s is loaded and tried now as the lighter model of %(route)s.")
+                if note == MADE_READY
+                else gettext("%(model)s is loaded and tried now for the partial texts of %(route)s.")
+            )
+            messages.info(request, sentence % {"model": swap.to_name, "route": route})
 
     def response_add(self, request: HttpRequest, obj: ModelRoute, post_url_continue: str | None = None) -> HttpResponse:
         """To the page of the route, where its swap can be watched."""
@@ -216,6 +223,10 @@ class ModelRouteAdmin(RowPageAdmin):
     @admin.display(description=_("serving"), ordering="model__name")
     def serving_now(self, route: ModelRoute) -> str:
         return serving(route)
+
+    @admin.display(description=_("partial texts"), ordering="partial_model__name")
+    def partials(self, route: ModelRoute) -> str:
+        return "–" if route.partial_model is None else route.partial_model.name
 
     @admin.display(description=_("lighter model"), ordering="fallback__name")
     def lighter(self, route: ModelRoute) -> str:

@@ -15,6 +15,7 @@ WENT_BACK: Final = _("Went back to %(model)s.")
 FOLLOWS_SCHEDULE: Final = _("Let the schedule decide again.")
 PUT_INTO_SERVICE: Final = _("Put into service.")
 MADE_READY: Final = _("Lighter model, made ready.")
+PAIRED: Final = _("Model of partial texts, made ready.")
 
 KNOWN: Final = (
     # What the pages of this site write into the record.
@@ -23,6 +24,7 @@ KNOWN: Final = (
     FOLLOWS_SCHEDULE,
     PUT_INTO_SERVICE,
     MADE_READY,
+    PAIRED,
     # transcription.swaps
     _("Another wish for this route came before this one was begun."),
     _("%(model)s serves %(route)s already."),

@@ -54,7 +54,7 @@ class RouteList(APIView):
         responses={200: serializers.RoutesSerializer, 401: NOT_SIGNED_IN, 403: NO_SCOPE},
     )
     def get(self, request: Request) -> Response:
-        rows = ModelRoute.objects.filter(is_enabled=True).select_related("model", "fallback", "usual_model")
+        rows = ModelRoute.objects.filter(is_enabled=True).select_related("model", "partial_model", "fallback", "usual_model")
         rows = rows.prefetch_related("schedules__model", "overrides__model")
         return Response({"routes": [as_route(row) for row in rows]})
 
@@ -73,6 +73,8 @@ def as_route(row: ModelRoute) -> dict[str, Any]:
         "language": row.language,
         "model": route.model,
         "serving": route.models[0],
+        "partial_model": route.partial_model,
+        "language_model": route.language_model,
         "fallback": route.fallback,
         "next_model": change.due.model if change else "",
         "next_at": change.from_at if change else None,

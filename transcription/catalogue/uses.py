@@ -18,9 +18,11 @@ def uses_of(model: ASRModel) -> list[str]:
 
 
 def _by_routes(model: ASRModel) -> Iterator[str]:
-    for route in ModelRoute.objects.filter(Q(model=model) | Q(usual_model=model) | Q(fallback=model)):
+    in_any_part = Q(model=model) | Q(usual_model=model) | Q(partial_model=model) | Q(fallback=model)
+    for route in ModelRoute.objects.filter(in_any_part):
         is_own = route.model_id == model.pk or route.usual_model_id == model.pk
-        yield f"{'the model' if is_own else 'the lighter model'} of the route {route}"
+        part = "the model" if is_own else "the lighter model" if route.fallback_id == model.pk else "the model of partial texts"
+        yield f"{part} of the route {route}"
 
 
 def _by_plans(model: ASRModel) -> Iterator[str]:

@@ -65,6 +65,8 @@ class ASRModel(models.Model):
 class ModelRoute(models.Model):
     """Which model serves the streams of a scenario in a language; an empty language stands for every other one.
 
+    `partial_model` is a fast one that writes the partial texts, where finals are to come from a slower one; null: `model` writes
+    both. `language_model`: by its name, see docs/language-models.md; empty: none, or the model's own.
     `fallback` is a lighter model for what is said while texts are more than `fallback_above_ms` late, until they are less than
     `fallback_below_ms` late again. `fallback_since` says since when it serves; null: it does not. `previous_model` is what a
     roll-back returns to, `usual_model` what serves when no window and no override holds; null: whatever serves now.
@@ -73,6 +75,10 @@ class ModelRoute(models.Model):
     scenario = models.CharField(_("scenario"), max_length=64, default=GENERAL, validators=[SCENARIO_NAME])
     language = models.CharField(_("language"), max_length=16, blank=True, validators=[LANGUAGE_TAG])
     model = models.ForeignKey(ASRModel, models.PROTECT, related_name="routes", verbose_name=_("model"))
+    partial_model = models.ForeignKey(
+        ASRModel, models.PROTECT, null=True, blank=True, related_name="partial_routes", verbose_name=_("model of partial texts")
+    )
+    language_model = models.CharField(_("language model"), max_length=64, blank=True, validators=[MODEL_NAME])
     previous_model = models.ForeignKey(
         ASRModel, models.SET_NULL, null=True, blank=True, editable=False, related_name="+", verbose_name=_("model before")
     )

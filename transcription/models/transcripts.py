@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from transcription.exports import Transcript, TranscriptSegment, TranscriptWord
 from transcription.listeners import Listener, Scope
+from transcription.models.serving import MODEL_NAME
 
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
@@ -108,6 +109,13 @@ class ApiKey(models.Model):
     )
     stores_audio = models.BooleanField(
         _("store audio"), default=False, help_text=_("Keep the audio of its sessions for HARK_AUDIO_TTL_DAYS.")
+    )
+    language_model = models.CharField(
+        _("language model"),
+        max_length=64,
+        blank=True,
+        validators=[MODEL_NAME],
+        help_text=_("For sessions that name none. Empty: that of the route."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -272,7 +280,7 @@ class ResumePoint(models.Model):
 
 
 class Segment(models.Model):
-    """One utterance: its final text. Written once, never changed."""
+    """One utterance: its final text. Written once, never changed. `revised`: it does not begin with what was stable before."""
 
     session = models.ForeignKey(Session, models.CASCADE, related_name="segments", verbose_name=_("session"))
     number = models.PositiveIntegerField(_("number"))
@@ -283,6 +291,7 @@ class Segment(models.Model):
     confidence = models.FloatField(_("confidence"))
     language = models.CharField(_("language"), max_length=16)
     model = models.CharField(_("model"), max_length=100)
+    revised = models.BooleanField(_("revised"), default=False, db_default=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

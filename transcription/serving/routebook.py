@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from channels.db import database_sync_to_async
 
 from transcription.models import ModelRoute
+from transcription.serving.language_models import installed_language_models
 from transcription.serving.routes import Route, RouteTable
 
 FIRST_READ_S: Final = 1.0
@@ -40,9 +41,9 @@ class RouteBook:
 
 
 def read_table() -> RouteTable:
-    """The routes in service. Blocks."""
-    rows = ModelRoute.objects.filter(is_enabled=True).select_related("model", "fallback").order_by("pk")
-    return RouteTable(tuple(route_of(row) for row in rows))
+    """The routes in service, and the language models that lie on this machine. Blocks."""
+    rows = ModelRoute.objects.filter(is_enabled=True).select_related("model", "partial_model", "fallback").order_by("pk")
+    return RouteTable(tuple(route_of(row) for row in rows), installed_language_models())
 
 
 def route_of(row: ModelRoute) -> Route:
@@ -51,6 +52,8 @@ def route_of(row: ModelRoute) -> Route:
         scenario=row.scenario,
         language=row.language,
         model=row.model.name,
+        partial_model="" if row.partial_model is None else row.partial_model.name,
+        language_model=row.language_model,
         fallback=row.fallback.name if row.fallback is not None else "",
         is_on_fallback=row.fallback is not None and row.fallback_since is not None,
         fallback_above_ms=row.fallback_above_ms,

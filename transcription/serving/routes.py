@@ -16,12 +16,15 @@ GENERAL: Final = "general"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`language` empty: every one that has no route of its own. `fallback` empty: there is no lighter model."""
+    """`language` empty: every one that has no route of its own. `partial_model` empty: `model` writes partial texts, too.
+    `fallback` empty: there is no lighter model. `language_model` empty: none, or the model's own."""
 
     key: int
     scenario: str
     language: str
     model: str
+    partial_model: str = ""
+    language_model: str = ""
     fallback: str = ""
     is_on_fallback: bool = False
     fallback_above_ms: int = 0
@@ -36,10 +39,21 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What a stream is heard with, by name. `model` None: the inference process chooses as it does without routes.
+    `partial_model` None: the same model writes partial texts. `language_model` empty: none, or the model's own."""
+
+    model: str | None = None
+    partial_model: str | None = None
+    language_model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Those in service."""
+    """Those in service, and the names of the language models that there are."""
 
     routes: tuple[Route, ...] = ()
+    language_models: frozenset[str] = frozenset()
 
     @property
     def scenarios(self) -> list[str]:
@@ -49,18 +63,28 @@ class RouteTable:
         """Why a stream cannot begin with `scenario`, or None."""
         if scenario is None or scenario in self.scenarios:
             return None
-        near = get_close_matches(scenario, self.scenarios, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return f"scenario is {scenario!r}; this server knows {', '.join(self.scenarios)}.{hint}"
+        return f"scenario is {scenario!r}; this server knows {', '.join(self.scenarios)}.{_hint(scenario, self.scenarios)}"
 
-    def model_for(self, scenario: str | None, languages: Sequence[str], models: Sequence[ModelInfo]) -> str | None:
-        """The model for a stream that listens for `languages` (none: detects), of those that are loaded.
+    def language_model_complaint(self, name: str | None) -> str | None:
+        """Why a stream cannot be heard with the language model `name`, or None."""
+        if not name or name in self.language_models:
+            return None
+        known = sorted(self.language_models)
+        return f"language_model is {name!r}; this server has {', '.join(known) or 'none'}.{_hint(name, known)}"
 
-        None: no route has one that is there and knows them, and the inference process chooses as it does without routes.
+    def choice_for(self, scenario: str | None, languages: Sequence[str], models: Sequence[ModelInfo]) -> Choice:
+        """What serves a stream that listens for `languages` (none: detects), of the models that are loaded.
+
+        Without a model: no route has one that is there and knows them.
         """
         able = {info.name for info in models if info.can_serve(languages) and not info.is_draining}
-        named = (name for route in self._asked(scenario, languages) for name in route.models)
-        return next((name for name in named if name in able), None)
+        for route in self._asked(scenario, languages):
+            model = next((name for name in route.models if name in able), None)
+            if model is not None:
+                is_pair = route.partial_model in able and route.partial_model != model
+                language_model = route.language_model if route.language_model in self.language_models else ""
+                return Choice(model, route.partial_model if is_pair else None, language_model)
+        return Choice()
 
     def _asked(self, scenario: str | None, languages: Sequence[str]) -> Iterator[Route]:
         """Routes for such a stream, the closest first."""
@@ -69,6 +93,11 @@ class RouteTable:
             for language in _places(languages):
                 if (name, language) in by_place:
                     yield by_place[name, language]
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _places(languages: Sequence[str]) -> list[str]:

@@ -71,6 +71,12 @@ class ConfigureRecognition:
     max_segment_ms: int | UnsetType = UNSET
     interim: bool | UnsetType = UNSET
     model: str | UnsetType = UNSET
+    partial_model: str | UnsetType | None = UNSET
+    language_model: str | UnsetType = UNSET
+
+    @property
+    def is_empty(self) -> bool:
+        return all(getattr(self, name) is UNSET for name in self.__slots__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,17 @@
 """What a client asked for in `start` and `configure`, as the rest of the server needs it. Pure."""
 
-from typing import get_args
+from dataclasses import replace
+from typing import Final, get_args
 
 from msgspec import UNSET, UnsetType, structs
 
 from inference.messages import StreamOptions
 from transcription.protocol import Configure, ContainerEncoding, RawEncoding, Start
+from transcription.serving.routes import Choice
 from transcription.session.actions import ConfigureRecognition
 from transcription.session.intake import AudioFormat
+
+NO_CHANGE: Final = ConfigureRecognition()
 
 
 def container_of(start: Start) -> ContainerEncoding | None:
@@ -47,6 +51,7 @@ def change_of(start: Start, default_language: str) -> Configure:
         interim=start.interim,
         words=start.words,
         hotwords=start.hotwords,
+        language_model=start.language_model,
     )
 
 
@@ -55,14 +60,16 @@ def applied_to(start: Start, change: Configure) -> Start:
     return structs.replace(start, **{name: given for name, given in structs.asdict(change).items() if given is not UNSET})
 
 
-def stream_options(start: Start, languages: tuple[str, ...], audio_format: AudioFormat) -> StreamOptions:
+def stream_options(start: Start, languages: tuple[str, ...], audio_format: AudioFormat, choice: Choice) -> StreamOptions:
     return StreamOptions(
         encoding=audio_format.encoding,
         sample_rate_hz=audio_format.sample_rate_hz,
         num_channels=audio_format.num_channels,
         languages=languages,
         hotwords=tuple(start.hotwords),
-        model=start.model,
+        model=choice.model,
+        partial_model=choice.partial_model,
+        language_model=choice.language_model,
         interim=start.interim,
         endpoint_ms=start.endpoint_ms,
         max_segment_ms=round(start.max_segment_s * 1000),
@@ -71,16 +78,17 @@ def stream_options(start: Start, languages: tuple[str, ...], audio_format: Audio
 
 
 def recognition_change(
-    change: Configure, languages: tuple[str, ...] | UnsetType, model: str | UnsetType = UNSET
+    change: Configure, languages: tuple[str, ...] | UnsetType, models: ConfigureRecognition = NO_CHANGE
 ) -> ConfigureRecognition:
+    """`models`: what has to change of them besides."""
     seconds = change.max_segment_s
-    return ConfigureRecognition(
+    return replace(
+        models,
         languages=languages,
         hotwords=UNSET if isinstance(change.hotwords, UnsetType) else tuple(change.hotwords),
         endpoint_ms=change.endpoint_ms,
         max_segment_ms=UNSET if isinstance(seconds, UnsetType) else round(seconds * 1000),
         interim=change.interim,
-        model=model,
     )
 
 

@@ -18,6 +18,25 @@ MAX_KEPT_GAPS: Final = 256
 
 
 @dataclass(slots=True)
+class Promise:
+    """What was `stable` in the partials of one segment, and whether one of them has broken it already: another process may have
+    begun anew."""
+
+    segment: int = -1
+    text: str = ""
+    is_broken: bool = False
+
+    def hear(self, segment: int, stable: str) -> None:
+        if segment != self.segment:
+            self.segment, self.text, self.is_broken = segment, "", False
+        self.is_broken = self.is_broken or not (stable.startswith(self.text) or self.text.startswith(stable))
+        self.text = max(self.text, stable, key=len)
+
+    def is_kept_by(self, segment: int, text: str) -> bool:
+        return segment != self.segment or (text.startswith(self.text) and not self.is_broken)
+
+
+@dataclass(slots=True)
 class Results:
     """Args:
     clock: monotonic seconds.
@@ -35,6 +54,7 @@ class Results:
     gaps: list[Gap] = field(default_factory=list)
     _finals: deque[FinalResult] = field(default_factory=lambda: deque(maxlen=MAX_KEPT_FINALS))
     _partial: PartialResult | None = None
+    _promise: Promise = field(default_factory=Promise)
     _last_speech_ms: int = -1
     _last_speech_end_ms: int = -1
     _lag_at_s: float = float("-inf")
@@ -60,8 +80,14 @@ class Results:
     def updated(self, event: link.TranscriptUpdated) -> list[Action]:
         self.latency.recognised(event.timings.queue_ms, event.timings.infer_ms)
         self.latency.sent_text(self.clock(), event.start_ms)
+        self._promise.hear(event.segment, event.stable)
         partial = PartialResult(
-            segment=event.segment, text=event.text, stable=event.stable, start_ms=event.start_ms, end_ms=event.end_ms
+            segment=event.segment,
+            text=event.text,
+            stable=event.stable,
+            start_ms=event.start_ms,
+            end_ms=event.end_ms,
+            model=event.model,
         )
         if self.keeps:
             self._partial = partial
@@ -73,7 +99,7 @@ class Results:
         self.latency.sent_final(event.timings.queue_ms, event.timings.infer_ms)
         self.num_finals = event.segment + 1
         self._partial = None
-        final = _final(event)
+        final = _final(event, is_revised=not self._promise.is_kept_by(event.segment, event.text))
         if self.keeps:
             self._finals.append(final)
         return [RecordFinal(final, event.checkpoint, event.timings), Send(self.shown(final))]
@@ -118,7 +144,7 @@ class Results:
         return FinalResult(**{name: getattr(final, name) for name in final.__struct_fields__ if name != "words"})
 
 
-def _final(event: link.TranscriptFinal) -> FinalResult:
+def _final(event: link.TranscriptFinal, *, is_revised: bool) -> FinalResult:
     words = [Word(text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence) for word in event.words]
     return FinalResult(
         segment=event.segment,
@@ -130,4 +156,5 @@ def _final(event: link.TranscriptFinal) -> FinalResult:
         model=event.model,
         words=words,
         from_finalize=event.from_finalize,
+        revised=is_revised,
     )

@@ -1,27 +1,30 @@
-"""Which model one session asks for, at its beginning and whenever something has changed. Pure."""
+"""With which models one session asks to be heard, at its beginning and whenever something has changed. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET, UnsetType
 
 from inference.messages import ModelInfo
 from transcription.protocol import Start
-from transcription.serving.routes import RouteTable
+from transcription.serving.routes import Choice, RouteTable
+from transcription.session.actions import ConfigureRecognition
 
 
 @dataclass(slots=True)
 class Steering:
     """Args:
     routes, models: as they are now, asked again at each use. `may_choose`: whether its client may name a model.
+    `language_model`: for a client that names none; empty: that of its route.
 
-    `model`: what recognition was asked for last; None: it chooses by itself, as it does where there are no routes.
+    `asked`: what recognition was asked for last. No model: it chooses by itself, as it does where there are no routes.
     """
 
     routes: Callable[[], RouteTable]
     models: Callable[[], Sequence[ModelInfo]]
     may_choose: bool = True
-    model: str | None = field(default=None, init=False)
+    language_model: str = ""
+    asked: Choice = field(default=Choice(), init=False)
 
     def model_complaint(self, start: Start) -> str | None:
         """Why its client may not have the model that it names, or None."""
@@ -33,32 +36,59 @@ class Steering:
         """Why there is no such scenario, or None."""
         return self.routes().complaint(start.scenario)
 
-    def first(self, start: Start, languages: Sequence[str]) -> str | None:
+    def language_model_complaint(self, name: str | None) -> str | None:
+        """Why there is no such language model, or None."""
+        return self.routes().language_model_complaint(name)
+
+    def first(self, start: Start, languages: Sequence[str]) -> Choice:
         """What to ask for at the beginning: what the client has named, else what the routes say."""
-        self.model = start.model or self.routes().model_for(start.scenario, languages, self.models())
-        return self.model
+        self.asked = self._chosen(start, languages)
+        return self.asked
 
-    def resumed(self, start: Start, languages: Sequence[str], model: str) -> str | None:
+    def resumed(self, start: Start, languages: Sequence[str], model: str) -> Choice:
         """What to ask for where a session goes on that had `model` elsewhere: of what is still there, as far as is known."""
-        models = self.models()
-        names = {info.name for info in models}
-        routed = None if start.model else self.routes().model_for(start.scenario, languages, models)
-        wishes = (start.model, routed, model)
-        self.model = next((name for name in wishes if name and (name in names or not names)), None)
-        return self.model
+        chosen = self._chosen(start, languages)
+        names = {info.name for info in self.models()}
+        present = next((name for name in (chosen.model, model) if name and (name in names or not names)), None)
+        partial_model = chosen.partial_model if present == chosen.model else None
+        self.asked = replace(chosen, model=present, partial_model=partial_model)
+        return self.asked
 
-    def next(self, start: Start, languages: Sequence[str], current: str) -> str | UnsetType:
-        """What to change to now; UNSET: it stays with `current`.
+    def next(self, start: Start, languages: Sequence[str], current: str) -> ConfigureRecognition:
+        """What to change now, if anything; `current`: the model that serves.
 
         Who has named a model keeps it. Where no route has one, a stream stays where it is as long as it can be heard there.
         """
-        models = self.models()
-        if start.model is not None or (self.model is None and not self.routes().routes):
+        chosen = self._chosen(start, languages)
+        model = self._next_model(chosen.model, start, languages, current)
+        asked, self.asked = self.asked, replace(chosen, model=self.asked.model if isinstance(model, UnsetType) else model)
+        return ConfigureRecognition(
+            model=model,
+            partial_model=UNSET if chosen.partial_model == asked.partial_model else chosen.partial_model,
+            language_model=UNSET if chosen.language_model == asked.language_model else chosen.language_model,
+        )
+
+    def model_for(self, start: Start, languages: Sequence[str], current: str) -> str:
+        """The model that would serve then."""
+        model = self._next_model(self._chosen(start, languages).model, start, languages, current)
+        return current if isinstance(model, UnsetType) else model
+
+    def _chosen(self, start: Start, languages: Sequence[str]) -> Choice:
+        table = self.routes()
+        routed = table.choice_for(start.scenario, languages, self.models())
+        of_key = self.language_model if self.language_model in table.language_models else ""
+        language_model = start.language_model or of_key or routed.language_model
+        if start.model is not None:
+            return Choice(start.model, None, start.language_model or of_key)
+        return replace(routed, language_model=language_model)
+
+    def _next_model(self, routed: str | None, start: Start, languages: Sequence[str], current: str) -> str | UnsetType:
+        """UNSET: it stays with `current`."""
+        if start.model is not None or (self.asked.model is None and not self.routes().routes):
             return UNSET
-        wanted = self.routes().model_for(start.scenario, languages, models) or self._refuge(languages, current, models)
-        if wanted is None or (wanted == current and self.model in {None, wanted}):
+        wanted = routed or self._refuge(languages, current, self.models())
+        if wanted is None or (wanted == current and self.asked.model in {None, wanted}):
             return UNSET
-        self.model = wanted
         return wanted
 
     def _refuge(self, languages: Sequence[str], current: str, models: Sequence[ModelInfo]) -> str | None:

@@ -383,10 +383,10 @@ class StreamSession:
                 )
             self._held.append(change)  # what the model knows is not known yet
             return []
-        recognition_change, complaint = self.terms.change(change)
+        recognition_change, complaints = self.terms.change(change)
         if not isinstance(change.words, UnsetType):
             self.results.wants_words = change.words
-        warnings = [] if complaint is None else [self._warning(*complaint)]
+        warnings = [self._warning(*complaint) for complaint in complaints]
         return [*warnings, recognition_change, *([self._record_checkpoint()] if self.is_shared else [])]
 
     def _opened(self) -> list[Action]:

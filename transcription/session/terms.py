@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType, structs
 
 from inference import messages as link
 from transcription.languages import language_complaint, language_tags
 from transcription.protocol import Configure, Start
-from transcription.serving.routes import RouteTable
+from transcription.serving.routes import Choice, RouteTable
 from transcription.session.actions import ConfigureRecognition, OpenRecognition
 from transcription.session.intake import AudioFormat
 from transcription.session.options import (
+    NO_CHANGE,
     applied_to,
     change_of,
     misread_without,
@@ -22,6 +23,9 @@ from transcription.session.options import (
 )
 from transcription.session.steering import Steering
 from transcription.session.storing import Storing, is_stored, storing_complaint
+
+_FIELD_OF: Final = {"unknown_language_model": "language_model", "unsupported_language": "language"}
+"""Of `configure`, by the complaint that refuses it."""
 
 
 class Complaint(NamedTuple):
@@ -35,7 +39,8 @@ class Complaint(NamedTuple):
 class Terms:
     """Args:
     default_language: for a client that names none. models, routes: those loaded and in service now, asked again at each use.
-    may_choose_model: whether its client may name one. storing: what audio may be kept, asked when it begins.
+    may_choose_model: whether its client may name one. language_model: for a client that names none. storing: what audio may be
+    kept, asked when it begins.
 
     `model` is empty until recognition is open.
     """
@@ -44,6 +49,7 @@ class Terms:
     models: Callable[[], Sequence[link.ModelInfo]]
     routes: Callable[[], RouteTable] = RouteTable
     may_choose_model: bool = True
+    language_model: str = ""
     storing: Callable[[], Storing] = lambda: Storing.OFF
     start: Start = field(default_factory=Start, init=False)
     languages: tuple[str, ...] = field(default=(), init=False)
@@ -53,7 +59,7 @@ class Terms:
     steering: Steering = field(init=False)
 
     def __post_init__(self) -> None:
-        self.steering = Steering(self.routes, self.models, self.may_choose_model)
+        self.steering = Steering(self.routes, self.models, self.may_choose_model, self.language_model)
 
     # The beginning
 
@@ -63,6 +69,8 @@ class Terms:
             return Complaint("model_not_allowed", sentence)
         if (sentence := storing_complaint(start, self.storing())) is not None:
             return Complaint("store_audio_not_allowed", sentence)
+        if (sentence := self.steering.language_model_complaint(start.language_model)) is not None:
+            return Complaint("unknown_language_model", sentence)
         sentence = unsupported_in(start) or self.steering.scenario_complaint(start)
         return None if sentence is None else Complaint("unsupported_option", sentence)
 
@@ -100,9 +108,9 @@ class Terms:
         """Recognition of a session that goes on after `checkpoint`."""
         return self._open(audio_format, self.steering.resumed(self.start, self.languages, self.model), checkpoint)
 
-    def _open(self, audio_format: AudioFormat, model: str | None, checkpoint: link.Checkpoint) -> OpenRecognition:
+    def _open(self, audio_format: AudioFormat, choice: Choice, checkpoint: link.Checkpoint) -> OpenRecognition:
         self.stores_audio = is_stored(self.start, self.storing())
-        options = structs.replace(stream_options(self.start, self.languages, audio_format), model=model)
+        options = stream_options(self.start, self.languages, audio_format, choice)
         return OpenRecognition(options, checkpoint, self.stores_audio)
 
     def opened(self, event: link.StreamOpened) -> None:
@@ -119,27 +127,34 @@ class Terms:
 
     # Changes
 
-    def change(self, change: Configure) -> tuple[ConfigureRecognition, Complaint | None]:
+    def change(self, change: Configure) -> tuple[ConfigureRecognition, list[Complaint]]:
         """What recognition is to do from the next segment on, and what cannot be changed."""
+        complaints = list(self._complaints(change))
+        refused = {_FIELD_OF[complaint.code]: UNSET for complaint in complaints}
+        change = structs.replace(change, **refused)
         languages: tuple[str, ...] | UnsetType = UNSET
-        model: str | UnsetType = UNSET
-        complaint: Complaint | None = None
+        if not isinstance(change.language, UnsetType):
+            languages = self.languages = language_tags(change.language, self.default_language)
+        self.start = applied_to(self.start, change)
+        is_led = change.language is not UNSET or change.language_model is not UNSET
+        models = self.steering.next(self.start, self.languages, self.model) if is_led else NO_CHANGE
+        return recognition_change(change, languages, models), complaints
+
+    def _complaints(self, change: Configure) -> Iterator[Complaint]:
+        """Why something of it cannot be changed."""
+        language_model = None if isinstance(change.language_model, UnsetType) else change.language_model
+        if (sentence := self.steering.language_model_complaint(language_model)) is not None:
+            yield Complaint("unknown_language_model", sentence)
         if not isinstance(change.language, UnsetType):
             languages = language_tags(change.language, self.default_language)
-            model = self.steering.next(self.start, languages, self.model)
-            server = self.model if isinstance(model, UnsetType) else model
-            if (sentence := language_complaint(languages, server, self.models())) is None:
-                self.languages = languages
-            else:
-                complaint = Complaint("unsupported_language", sentence)
-                languages, change = UNSET, structs.replace(change, language=UNSET)
-        self.start = applied_to(self.start, change)
-        return recognition_change(change, languages, model), complaint
+            server = self.steering.model_for(applied_to(self.start, change), languages, self.model)
+            if (sentence := language_complaint(languages, server, self.models())) is not None:
+                yield Complaint("unsupported_language", sentence)
 
     def reroute(self) -> ConfigureRecognition | None:
-        """The routes, or the models that are loaded, may have changed; None: the same model goes on."""
-        model = self.steering.next(self.start, self.languages, self.model)
-        return None if isinstance(model, UnsetType) else ConfigureRecognition(model=model)
+        """The routes, or the models that are loaded, may have changed; None: nothing is to be done."""
+        change = self.steering.next(self.start, self.languages, self.model)
+        return None if change.is_empty else change
 
     def store_no_more(self) -> None:
         self.stores_audio = False

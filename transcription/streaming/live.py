@@ -88,6 +88,7 @@ class LiveStream:
             models=lambda: self.client.status.models,
             routes=lambda: book.table,
             may_choose_model=Scope.CHOOSE_MODEL in listener.scopes,
+            language_model=listener.language_model,
             storing=partial(storing_for, listener),
         )
         self.session = StreamSession(str(self.session_id), terms, time.monotonic, token, settings.HARK_RESUME_S)
@@ -380,6 +381,8 @@ class LiveStream:
                         max_segment_ms=action.max_segment_ms,
                         interim=action.interim,
                         model=action.model,
+                        partial_model=action.partial_model,
+                        language_model=action.language_model,
                     )
                 )
 
@@ -444,6 +447,7 @@ class LiveStream:
                     language=final.language,
                     model=final.model,
                     words=to_builtins(final.words),
+                    revised=final.revised,
                     hold=self._hold(action.checkpoint),
                 )
             case RecordCheckpoint():

@@ -7,7 +7,7 @@ died, or by an inference process that was restarted.
 
 from transcription.swaps.fleet import Fleet, InferenceFleet
 from transcription.swaps.needs import configured_models
-from transcription.swaps.requests import SUPERSEDED, SwapRefused, request_fallback, request_rollback, request_swap, why_unfit
+from transcription.swaps.requests import SUPERSEDED, SwapRefused, request_beside, request_rollback, request_swap, why_unfit
 from transcription.swaps.running import run_swap
 from transcription.swaps.tending import tend
 
@@ -17,7 +17,7 @@ __all__ = [
     "InferenceFleet",
     "SwapRefused",
     "configured_models",
-    "request_fallback",
+    "request_beside",
     "request_rollback",
     "request_swap",
     "run_swap",

@@ -1,4 +1,5 @@
-"""Which models must be in memory: what a route serves with or falls back to, and what HARK_MODELS names."""
+"""Which models must be in memory: what a route serves with or falls back to, what writes its partial texts, and what HARK_MODELS
+names."""
 
 from django.conf import settings
 
@@ -14,11 +15,11 @@ def configured_models() -> frozenset[str]:
 
 def models_of(route: ModelRoute) -> list[ASRModel]:
     """What a route in service needs, its own model first."""
-    return [route.model] if route.fallback is None else [route.model, route.fallback]
+    return [model for model in (route.model, route.partial_model, route.fallback) if model is not None]
 
 
 def routes_in_service() -> list[ModelRoute]:
-    return list(ModelRoute.objects.filter(is_enabled=True).select_related("model", "fallback"))
+    return list(ModelRoute.objects.filter(is_enabled=True).select_related("model", "partial_model", "fallback"))
 
 
 def needed_models() -> frozenset[str]:
@@ -30,4 +31,5 @@ def needed_models() -> frozenset[str]:
 def is_needed_besides(name: str, route: ModelRoute) -> bool:
     """Whether a model may not be unloaded even when `route` has another one in its place."""
     others = {model.name for other in routes_in_service() if other.pk != route.pk for model in models_of(other)}
-    return name in configured_models() | others or (route.fallback is not None and route.fallback.name == name)
+    beside = {model.name for model in models_of(route)[1:]}
+    return name in configured_models() | others | beside

@@ -76,17 +76,15 @@ def supersede(route: ModelRoute, model: ASRModel) -> None:
     dropped.update(state=ModelSwap.State.FAILED, error=SUPERSEDED, finished_at=timezone.now())
 
 
-def request_fallback(route: ModelRoute, by: User | None = None, note: str = "") -> ModelSwap | None:
-    """Have the lighter model of a route loaded and tried at once, instead of when it is missed.
+def request_beside(route: ModelRoute, model: ASRModel | None, by: User | None = None, note: str = "") -> ModelSwap | None:
+    """Have the lighter model of a route, or that of its partial texts, loaded and tried at once, instead of when it is missed.
 
     None: it has none.
 
     Raises:
         SwapRefused: it cannot serve the route.
     """
-    if route.fallback is None:
-        return None
-    return request_swap(route, route.fallback, Reason.RESTORE, by, note)
+    return None if model is None else request_swap(route, model, Reason.RESTORE, by, note)
 
 
 def request_rollback(route: ModelRoute, by: User | None = None, note: str = "") -> ModelSwap:

@@ -39,6 +39,7 @@ class LivePage {
     /** @type {SourceKind} */
     this.kind = "microphone";
     this.sessionId = "";
+    this.serving = "";
     this.droppedMs = 0;
   }
 
@@ -208,13 +209,16 @@ class LivePage {
     switch (message.type) {
       case "ready":
         this.#sessionBegan(message.session);
-        this.view.showServing(message.model);
+        this.#serves(message.model);
         break;
       case "resumed":
       case "model_changed":
-        this.view.showServing(message.model);
+        this.#serves(message.model);
         break;
       case "partial":
+        this.view.showServing(this.serving, message.model);
+        this.#draw(applyMessage(this.transcript, message));
+        break;
       case "final":
         this.#draw(applyMessage(this.transcript, message));
         break;
@@ -232,6 +236,12 @@ class LivePage {
         break;
       default:
     }
+  }
+
+  /** @param {string} model the one that writes finals */
+  #serves(model) {
+    this.serving = model;
+    this.view.showServing(model);
   }
 
   /** @param {string} session */

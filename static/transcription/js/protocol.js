@@ -45,10 +45,11 @@ export const CLOSE_CODES = Object.freeze({
  *   window_ms: number, credit_ms: number, heartbeat_s: number}} Resumed
  * @typedef {{type: "ack", received: number, settled: number, credit_ms: number}} Ack
  * @typedef {{type: "nack", from: number, to: number}} Nack
- * @typedef {{type: "partial", segment: number, text: string, stable: string, start_ms: number, end_ms: number}} Partial
+ * @typedef {{type: "partial", segment: number, text: string, stable: string, start_ms: number, end_ms: number,
+ *   model: string}} Partial
  * @typedef {{text: string, start_ms: number, end_ms: number, confidence: number}} Word
  * @typedef {{type: "final", segment: number, text: string, start_ms: number, end_ms: number, language: string,
- *   confidence: number, model: string, words: Word[], from_finalize: boolean}} Final
+ *   confidence: number, model: string, words: Word[], from_finalize: boolean, revised: boolean}} Final
  * @typedef {{type: "gap", from_ms: number, to_ms: number, reason: string}} Gap
  * @typedef {{type: "lag", behind_ms: number}} Lag
  * @typedef {{type: "model_changed", model: string, from_segment: number}} ModelChanged

@@ -155,11 +155,17 @@ export class View {
     }
   }
 
-  /** The model that recognises, whatever was chosen. @param {string} name empty: none yet */
-  showServing(name) {
+  /**
+   * The models that recognise, whatever was chosen.
+   * @param {string} name writes finals; empty: none yet
+   * @param {string} partials writes the text that may change; empty: nobody knows yet
+   */
+  showServing(name, partials = "") {
     const serving = byId("serving");
+    const key = partials === "" || partials === name ? "model_serving" : "models_serving";
+    const text = name === "" ? "" : this.texts.get(key, { model: name, partials });
     serving.hidden = name === "";
-    serving.textContent = name === "" ? "" : this.texts.get("model_serving", { model: name });
+    if (serving.textContent !== text) serving.textContent = text;
   }
 
   /** @param {(format: string) => string} urlOf address of the transcript in a format */

@@ -30,6 +30,8 @@ def test_a_route_says_what_serves_and_what_comes_next(client: Client) -> None:
                 "language": "en",
                 "model": "light",
                 "serving": "light",
+                "partial_model": "",
+                "language_model": "",
                 "fallback": "",
                 "next_model": "heavy",
                 "next_at": "2026-01-15T20:00:00Z",
@@ -47,6 +49,15 @@ def test_a_route_with_too_much_to_do_says_that_its_lighter_model_serves(client: 
     assert (route["model"], route["serving"], route["fallback"], route["next_model"], route["next_at"]) == (
         "heavy", "light", "light", "", None,
     )  # fmt: skip
+
+
+def test_a_route_of_two_models_says_which_writes_partial_texts_and_with_which_language_model(client: Client) -> None:
+    make_route("accurate", "", partial_model=make_model("fast"), language_model="clinic")
+    client.force_login(make_user())
+
+    route = client.get(ADDRESS).json()["routes"][0]
+
+    assert (route["serving"], route["partial_model"], route["language_model"]) == ("accurate", "fast", "clinic")
 
 
 def test_routes_out_of_service_are_not_listed(client: Client) -> None:

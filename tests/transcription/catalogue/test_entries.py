@@ -296,6 +296,10 @@ def use_as_fallback(model: ASRModel) -> None:
     ModelRoute.objects.create(model=ASRModel.objects.get(name="whisper-base"), fallback=model)
 
 
+def use_for_partials(model: ASRModel) -> None:
+    ModelRoute.objects.create(model=ASRModel.objects.get(name="whisper-base"), partial_model=model)
+
+
 def use_in_schedule(model: ASRModel) -> None:
     route = ModelRoute.objects.create(model=ASRModel.objects.get(name="whisper-base"))
     ModelSchedule.objects.create(route=route, model=model, days=[0], starts="20:00", ends="06:00")
@@ -315,6 +319,7 @@ def use_as_origin(model: ASRModel) -> None:
     [
         (use_in_route, "it is the model of the route general"),
         (use_as_fallback, "it is the lighter model of the route general"),
+        (use_for_partials, "it is the model of partial texts of the route general"),
         (use_in_schedule, "it is in the schedule 20:00–06:00 UTC of the route general"),
         (use_now, "it is what somebody put on the route general"),
         (use_as_origin, "it is what clinic-int8 is a variant of"),

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.messages import ModelInfo
-from transcription.serving.routes import Route, RouteTable
+from transcription.serving.routes import Choice, Route, RouteTable
 
 ENGLISH = ModelInfo(name="english", engine="fake", languages=("en",), multilingual=False)
 MANY = ModelInfo(name="many", engine="fake", languages=("en", "de", "zh", "zh-hant"), multilingual=True)
@@ -38,11 +38,11 @@ SERVES = [  # scenario, languages, model
 
 @pytest.mark.parametrize(("scenario", "languages", "model"), SERVES)
 def test_this_model_serves(scenario: str | None, languages: list[str], model: str | None) -> None:
-    assert TABLE.model_for(scenario, languages, LOADED) == model
+    assert TABLE.choice_for(scenario, languages, LOADED).model == model
 
 
 def test_without_routes_nothing_is_chosen() -> None:
-    assert RouteTable().model_for(None, ["en"], LOADED) is None
+    assert RouteTable().choice_for(None, ["en"], LOADED).model is None
 
 
 NOT_THERE = [
@@ -54,7 +54,7 @@ NOT_THERE = [
 
 @pytest.mark.parametrize(("why", "loaded"), NOT_THERE)
 def test_a_route_whose_model_cannot_serve_is_passed_over(why: str, loaded: tuple[ModelInfo, ...]) -> None:
-    assert TABLE.model_for(None, ["en"], loaded) == "many", why
+    assert TABLE.choice_for(None, ["en"], loaded).model == "many", why
 
 
 FALLBACK = [
@@ -69,7 +69,7 @@ FALLBACK = [
 def test_the_lighter_model_serves_while_there_is_too_much_to_do(is_on: bool, loaded: tuple[ModelInfo, ...], model: str) -> None:
     table = RouteTable((Route(1, "general", "en", "english", fallback="light", is_on_fallback=is_on),))
 
-    assert table.model_for(None, ["en"], loaded) == model
+    assert table.choice_for(None, ["en"], loaded).model == model
 
 
 def test_an_unknown_scenario_is_refused_with_those_that_there_are() -> None:
@@ -82,3 +82,41 @@ def test_an_unknown_scenario_is_refused_with_those_that_there_are() -> None:
 @pytest.mark.parametrize("scenario", [None, "general", "telephony"])
 def test_a_known_scenario_is_taken(scenario: str | None) -> None:
     assert TABLE.complaint(scenario) is None
+
+
+PAIRED = Route(1, "general", "en", "english", partial_model="light", language_model="clinic", fallback="light")
+CHOICES = [  # languages, loaded, what serves
+    (["en"], (ENGLISH, LIGHT), Choice("english", "light", "clinic")),
+    (["en"], (ENGLISH,), Choice("english", None, "clinic")),  # the fast one is not there
+    (["en"], (LIGHT,), Choice("light", None, "clinic")),  # the lighter one is the fast one
+    ([], (ENGLISH, LIGHT), Choice()),
+]
+
+
+@pytest.mark.parametrize(("languages", "loaded", "choice"), CHOICES)
+def test_a_route_of_two_models_is_served_by_those_that_are_there(
+    languages: list[str], loaded: tuple[ModelInfo, ...], choice: Choice
+) -> None:
+    assert RouteTable((PAIRED,), frozenset({"clinic"})).choice_for(None, languages, loaded) == choice
+
+
+def test_a_fast_model_that_does_not_know_the_language_writes_no_partials() -> None:
+    table = RouteTable((Route(1, "general", "", "many", partial_model="english"),))
+
+    assert table.choice_for(None, ["de"], LOADED) == Choice("many")
+    assert table.choice_for(None, ["en"], LOADED) == Choice("many", "english")
+
+
+def test_a_language_model_of_a_route_that_is_not_there_is_left_out_so_that_nobody_is_refused_for_it() -> None:
+    assert RouteTable((PAIRED,)).choice_for(None, ["en"], (ENGLISH,)) == Choice("english")
+
+
+def test_an_unknown_language_model_is_refused_with_those_that_there_are() -> None:
+    table = RouteTable(language_models=frozenset({"clinic", "digits"}))
+
+    assert (
+        table.language_model_complaint("digit")
+        == "language_model is 'digit'; this server has clinic, digits. Did you mean digits?"
+    )
+    assert RouteTable().language_model_complaint("digits") == "language_model is 'digits'; this server has none."
+    assert [table.language_model_complaint(name) for name in (None, "", "clinic")] == [None, None, None]

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from inference import messages as link
 from transcription.protocol import CloseCode, ModelChanged, SessionError, SessionWarning, Start
@@ -234,3 +235,112 @@ def test_a_session_from_elsewhere_goes_on_with(routes: RouteTable, named: str | 
     actions = Talk(routes).session.restore(restored)
 
     assert [action.options.model for action in actions if isinstance(action, OpenRecognition)] == [asked]
+
+
+def pair(fast: str = "english", language_model: str = "clinic", model: str = "many") -> RouteTable:
+    return RouteTable(
+        (Route(1, "general", "en", model, partial_model=fast, language_model=language_model),), frozenset({"clinic", "phone"})
+    )
+
+
+def asked(actions: list[Action]) -> tuple[Any, ...]:
+    """Of the first action that asks recognition for anything: models of finals and of partials, and language model."""
+    for action in actions:
+        options = action.options if isinstance(action, OpenRecognition) else action
+        if isinstance(options, link.StreamOptions | ConfigureRecognition):
+            return options.model, options.partial_model, options.language_model
+    return ()
+
+
+def test_a_session_of_a_route_of_two_models_asks_for_both_and_for_its_language_model() -> None:
+    assert asked(Talk(pair()).tell("start")) == ("many", "english", "clinic")
+
+
+def test_who_names_a_model_gets_it_for_all_texts() -> None:
+    assert asked(Talk(pair()).tell("start", model="phone")) == ("phone", None, "")
+
+
+@pytest.mark.parametrize(
+    ("of_key", "named", "expected"), [("", "phone", "phone"), ("phone", None, "phone"), ("phone", "clinic", "clinic")]
+)
+def test_the_language_model_of_the_client_stands_above_that_of_its_key_and_that_above_the_routes(
+    of_key: str, named: str | None, expected: str
+) -> None:
+    talk = Talk(pair())
+    talk.session.terms.steering.language_model = of_key
+
+    assert asked(talk.tell("start", language_model=named))[2] == expected
+
+
+def test_a_language_model_of_a_key_that_is_gone_is_left_out() -> None:
+    talk = Talk(pair(language_model=""))
+    talk.session.terms.steering.language_model = "gone"
+
+    assert asked(talk.tell("start"))[2] == ""
+
+
+def test_an_unknown_language_model_is_refused_at_the_start() -> None:
+    error = refusal(Talk(pair()).tell("start", language_model="clinics"))
+
+    assert (error.code, CLOSE_CODES.get(error.code)) == ("unknown_language_model", None)
+    assert error.message == "language_model is 'clinics'; this server has clinic, phone. Did you mean clinic?"
+
+
+def test_an_unknown_language_model_in_a_running_session_changes_nothing_and_is_told() -> None:
+    talk = Talk(pair())
+    talk.begin("many")
+
+    actions = talk.tell("configure", language_model="clinics", endpoint_ms=300)
+
+    warnings = [action.message for action in actions if isinstance(action, Send)]
+    assert [warning.code for warning in warnings if isinstance(warning, SessionWarning)] == ["unknown_language_model"]
+    assert asked(actions) == (UNSET, UNSET, UNSET)
+
+
+def test_a_session_changes_its_language_model_and_goes_back_to_the_routes() -> None:
+    talk = Talk(pair())
+    talk.begin("many")
+
+    there = asked(talk.tell("configure", language_model="phone"))
+    back = asked(talk.tell("configure", language_model=None))
+
+    assert (there, back) == ((UNSET, UNSET, "phone"), (UNSET, UNSET, "clinic"))
+
+
+def test_a_session_follows_what_becomes_of_its_route_part_by_part() -> None:
+    talk = Talk(pair())
+    talk.begin("many")
+    moves = []
+    for routes in (
+        pair(fast="phone"),
+        pair(fast="phone", language_model="phone"),
+        pair("many", "", "phone"),
+        pair("", "", "phone"),
+    ):
+        talk.routes = routes
+        moves.append(asked(talk.session.on_routes()))
+        talk.hear(link.ModelChanged(stream=0, model=talk.session.terms.steering.asked.model or "", from_segment=1))
+
+    assert moves == [
+        (UNSET, "phone", UNSET),
+        (UNSET, UNSET, "phone"),
+        ("phone", "many", ""),
+        (UNSET, None, UNSET),
+    ]
+    assert talk.session.on_routes() == []
+
+
+def test_partials_are_the_accurate_models_own_while_the_fast_one_is_not_loaded() -> None:
+    talk = Talk(pair())
+    talk.begin("many")
+    talk.models = (MANY,)
+    without = asked(talk.session.on_routes())
+    talk.models = (MANY, ENGLISH)
+
+    assert (without, asked(talk.session.on_routes())) == ((UNSET, None, UNSET), (UNSET, "english", UNSET))
+
+
+def test_a_session_from_elsewhere_asks_for_both_models_again() -> None:
+    restored = Restored(Start(reliable=True, language_model="phone"), "english", link.Checkpoint(), (), ())
+
+    assert asked(Talk(pair()).session.restore(restored)) == ("many", "english", "phone")

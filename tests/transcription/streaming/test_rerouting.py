@@ -114,10 +114,10 @@ async def test_the_lighter_model_is_taken_when_texts_stay_late_and_is_written_do
     worker.load = WorkerLoad(queue_ms=4000.0)
 
     await rerouter.look(0.0)
-    assert book.table.model_for(None, ["en"], (HEAVY, LIGHT)) == "heavy"
+    assert book.table.choice_for(None, ["en"], (HEAVY, LIGHT)).model == "heavy"
     await rerouter.look(FALL_AFTER_S)
 
-    assert book.table.model_for(None, ["en"], (HEAVY, LIGHT)) == "light"
+    assert book.table.choice_for(None, ["en"], (HEAVY, LIGHT)).model == "light"
     swap = await change(ModelSwap.objects.get)
     assert (swap.reason, swap.to_name, swap.note) == ("fallback", "light", "Texts were 4000 ms late.")
 
@@ -145,7 +145,7 @@ async def test_a_database_that_is_away_leaves_what_was_known(monkeypatch: pytest
     with pytest.raises(DatabaseError):
         await Rerouter(book).look(0.0)
 
-    assert book.table.model_for(None, ["en"], (HEAVY,)) == "heavy"
+    assert book.table.choice_for(None, ["en"], (HEAVY,)).model == "heavy"
 
 
 async def test_routes_out_of_service_are_not_read() -> None:

@@ -6,7 +6,7 @@ from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from transcription.models import ASRModel, ModelRoute, ModelSwap
-from transcription.swaps import SwapRefused, request_fallback, request_rollback, request_swap
+from transcription.swaps import SwapRefused, request_beside, request_rollback, request_swap
 
 Reason, State = ModelSwap.Reason, ModelSwap.State
 
@@ -94,21 +94,21 @@ def test_a_lighter_model_waits_behind_what_was_asked_for_before_and_drops_nothin
     own = request_swap(route, heavy, Reason.MANUAL)
     route.fallback = light
 
-    lighter = request_fallback(route)
+    lighter = request_beside(route, route.fallback)
 
     own.refresh_from_db()
     assert lighter is not None
     assert (own.state, lighter.state, lighter.from_name) == (State.WAITING, State.WAITING, "")
-    assert request_fallback(route) == lighter
+    assert request_beside(route, route.fallback) == lighter
 
 
 def test_a_route_without_a_lighter_model_asks_for_none(route: ModelRoute) -> None:
-    assert request_fallback(route) is None
+    assert request_beside(route, route.fallback) is None
 
 
 def test_who_wants_the_lighter_model_for_good_gets_a_swap_of_their_own(route: ModelRoute, heavy: ASRModel) -> None:
     route.fallback = heavy
-    lighter = request_fallback(route)
+    lighter = request_beside(route, route.fallback)
 
     swap = request_swap(route, heavy, Reason.MANUAL)
 
@@ -121,7 +121,7 @@ def test_the_model_that_serves_is_refused_also_while_the_lighter_one_is_loaded(
     route: ModelRoute, light: ASRModel, heavy: ASRModel
 ) -> None:
     route.fallback = heavy
-    request_fallback(route)
+    request_beside(route, route.fallback)
 
     with pytest.raises(SwapRefused, match="serves general/en already"):
         request_swap(route, light, Reason.MANUAL)

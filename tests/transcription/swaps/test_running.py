@@ -12,7 +12,7 @@ from django.db import connection
 from inference.messages import LoadModel, UnloadModel
 from tests.transcription.swaps.scripted_fleet import ScriptedFleet
 from transcription.models import AlertEvent, ASRModel, ModelRoute, ModelSchedule, ModelSwap, RouteOverride
-from transcription.swaps import request_fallback, request_rollback, request_swap, run_swap, running
+from transcription.swaps import request_beside, request_rollback, request_swap, run_swap, running
 from transcription.swaps.locks import NUM_SLOTS, ROUTE_LOCKS, SLOT_LOCKS
 
 Reason, State = ModelSwap.Reason, ModelSwap.State
@@ -264,7 +264,7 @@ def test_a_lighter_model_is_loaded_after_the_routes_own_whoever_is_taken_up_firs
     ModelRoute.objects.update(is_enabled=False, model=heavy, fallback=light)
     fleet.models = {"inference-0": set()}
     route.refresh_from_db()
-    own, lighter = request_swap(route, heavy, Reason.MANUAL), request_fallback(route)
+    own, lighter = request_swap(route, heavy, Reason.MANUAL), request_beside(route, route.fallback)
     assert lighter is not None
 
     assert carried_out(lighter, fleet).state == State.WAITING
@@ -280,7 +280,7 @@ def test_a_lighter_model_of_a_route_that_did_not_get_into_service_is_not_loaded(
 ) -> None:
     ModelRoute.objects.update(is_enabled=False, fallback=heavy)
     route.refresh_from_db()
-    lighter = request_fallback(route)
+    lighter = request_beside(route, route.fallback)
     assert lighter is not None
 
     swap = carried_out(lighter, fleet)

@@ -67,6 +67,20 @@ def test_a_lighter_model_is_kept_ready(route: ModelRoute, heavy: ASRModel, fleet
     assert wishes() == [("heavy", "restore")]
 
 
+def test_a_model_of_partial_texts_is_kept_ready_and_not_unloaded(
+    route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet
+) -> None:
+    ModelRoute.objects.update(partial_model=heavy)
+
+    tend(fleet)
+    assert wishes() == [("heavy", Reason.RESTORE)]
+    ModelSwap.objects.all().delete()
+    fleet.models = {"inference-0": {"light", "heavy"}, "inference-1": {"light", "heavy"}}
+    tend(fleet)
+
+    assert (wishes(), fleet.calls) == ([], [])
+
+
 def test_one_wish_at_a_time_for_each_route(route: ModelRoute, heavy: ASRModel, fleet: ScriptedFleet) -> None:
     ModelRoute.objects.update(fallback=heavy)
     fleet.models["inference-1"] = set()

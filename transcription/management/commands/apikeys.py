@@ -11,6 +11,7 @@ from django.utils import timezone
 from transcription.access.keys import make_key, revoke_key
 from transcription.listeners import Scope
 from transcription.models import MAX_RETENTION_DAYS, ApiKey
+from transcription.serving.language_models import installed_language_models
 
 MAX_DAYS = 36_500
 
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         create.add_argument("--max-audio-s-per-day", type=whole_number, help="seconds of audio from midnight to midnight UTC")
         create.add_argument("--retention-days", type=num_days, help="days after which its sessions are deleted; 0: never")
         create.add_argument("--stores-audio", action="store_true", help="keep the audio of its sessions for HARK_AUDIO_TTL_DAYS")
+        create.add_argument("--language-model", default="", help="for its sessions that name none; see `manage.py lm list`")
         create.add_argument("--expires-in-days", type=whole_number, help="days until it is worth nothing")
         listing = subcommands.add_parser("list", help="all keys, newest first")
         listing.add_argument("user", nargs="?", help="only those of this user")
@@ -66,6 +68,7 @@ class Command(BaseCommand):
             max_audio_s_per_day=options["max_audio_s_per_day"],
             retention_days=options["retention_days"],
             stores_audio=options["stores_audio"],
+            language_model=language_model_named(options["language_model"]),
             expires_at=None if days is None else timezone.now() + timedelta(days=days),
         )
         self.stderr.write("The key, shown only this once:")
@@ -91,6 +94,13 @@ def user_named(name: str) -> User:
         return User.objects.get(username=name)
     except User.DoesNotExist as err:
         raise CommandError(f"There is no user {name!r}.") from err
+
+
+def language_model_named(name: str) -> str:
+    known = installed_language_models()
+    if name and name not in known:
+        raise CommandError(f"There is no language model {name!r} here; there are: {', '.join(sorted(known)) or 'none'}.")
+    return name
 
 
 def described(key: ApiKey) -> str:

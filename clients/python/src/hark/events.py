@@ -39,7 +39,8 @@ class SpeechEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partial(Event):
-    """Text of the segment that is being spoken; each replaces the one before. `stable`: the leading part that stays."""
+    """Text of the segment that is being spoken; each replaces the one before. `stable`: the leading part that stays, until the
+    final. `model`: the one that wrote it; that of the final may be another. Empty from servers that do not say."""
 
     kind: ClassVar[str] = "partial"
     segment: int
@@ -47,6 +48,7 @@ class Partial(Event):
     stable: str
     start_ms: int
     end_ms: int
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Final(Event):
-    """Text of a finished segment; it never changes. Segments count 0, 1, 2 … and come once each."""
+    """Text of a finished segment; it never changes. Segments count 0, 1, 2 … and come once each. `revised`: it does not begin
+    with what was stable in its partials, so whoever has printed that must print it anew."""
 
     kind: ClassVar[str] = "final"
     segment: int
@@ -71,6 +74,7 @@ class Final(Event):
     model: str
     words: tuple[Word, ...] = ()
     from_finalize: bool = False
+    revised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

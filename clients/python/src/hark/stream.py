@@ -134,7 +134,8 @@ class Stream:
         self._work.set()
 
     async def configure(self, **changes: Any) -> None:
-        """Change `language`, `hotwords`, `endpoint_ms`, `max_segment_s`, `interim` or `words` from the next segment on."""
+        """Change `language`, `language_model`, `hotwords`, `endpoint_ms`, `max_segment_s`, `interim` or `words` from the next
+        segment on."""
         self._check_running()
         self._talk.configure(changes)
         self._work.set()

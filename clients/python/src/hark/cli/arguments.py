@@ -108,6 +108,8 @@ def _add_recognition(command: argparse.ArgumentParser) -> None:
     recognition = command.add_argument_group("recognition")
     recognition.add_argument("--language", metavar="TAG[,TAG…]", help="en; several to choose from; auto for any")
     recognition.add_argument("--model", metavar="NAME")
+    recognition.add_argument("--scenario", metavar="NAME", help="what it is about: digits, or another one that the server knows")
+    recognition.add_argument("--language-model", metavar="NAME", help="what is likely to be said")
     recognition.add_argument("--hotword", action="append", default=[], metavar="WORD", help="a name that may be said; repeatable")
     recognition.add_argument("--denoise", action="store_true", help="take background noise out first")
     recognition.add_argument(

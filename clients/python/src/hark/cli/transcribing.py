@@ -42,6 +42,8 @@ def _open(chosen: argparse.Namespace, source: Source) -> Stream:
         key=chosen.key,
         language=(tags[0] if len(tags) == 1 else tags) or None,
         model=chosen.model,
+        scenario=chosen.scenario,
+        language_model=chosen.language_model,
         hotwords=chosen.hotword,
         denoise=chosen.denoise,
         interim=chosen.interim or sys.stderr.isatty(),
