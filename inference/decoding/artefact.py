@@ -13,6 +13,8 @@ SETTINGS_FILE: Final = "lm.json"
 LEXICON_FILE: Final = "lexicon.txt"
 NGRAM_FILES: Final = ("lm.bin", "lm.arpa", "lm.arpa.gz")
 """The first that is there is read."""
+NO_LANGUAGE_MODEL: Final = "none"
+"""No language model has this name; who asks for it wants none, not even the model's own."""
 
 
 class TextSource(Struct, frozen=True, kw_only=True):

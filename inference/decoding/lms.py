@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from inference.config import MODEL_NAME
-from inference.decoding.artefact import SETTINGS_FILE, LmFiles
+from inference.decoding.artefact import NO_LANGUAGE_MODEL, SETTINGS_FILE, LmFiles
 from inference.decoding.language_model import LanguageModel
 from inference.errors import LanguageModelError, UnknownLanguageModelError
 
 logger = logging.getLogger(__name__)
 
-NO_LANGUAGE_MODEL: Final = "none"
-"""The name that stands for none, not even the model's own."""
 MAX_SHOWN: Final = 20
 
 

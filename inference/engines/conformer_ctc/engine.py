@@ -11,6 +11,9 @@ import torch
 from torch import nn
 
 from inference.audio import SAMPLE_RATE_HZ
+from inference.decoding.artefact import LmFiles
+from inference.decoding.language_model import LanguageModel
+from inference.decoding.lms import LanguageModels
 from inference.engines.arithmetic import CPU, Arithmetic
 from inference.engines.base import Hypothesis, Window
 from inference.engines.conformer_ctc.frontend import StreamingLogMel
@@ -35,6 +38,7 @@ class ConformerEngine:
     arithmetic: the network's; features and log-probabilities are always float32.
     chunk_ms: what is wished for; the network's nearest choice is taken.
     open_runtime: what computes the steps.
+    language_models: that streams may ask for; None: there are none but the model's own.
     """
 
     def __init__(
@@ -45,7 +49,9 @@ class ConformerEngine:
         device: torch.device = CPU,
         chunk_ms: float = DEFAULT_CHUNK_MS,
         open_runtime: OpenRuntime = TorchRuntime,
+        language_models: LanguageModels | None = None,
     ) -> None:
+        self.language_models = language_models or LanguageModels(None)
         self.files = files
         self.arithmetic = arithmetic
         self.device = device
@@ -80,7 +86,9 @@ class ConformerEngine:
         return CtcHead(checkpoint.of_ctc())
 
     def open_writer(self, checkpoint: Checkpoint) -> Writer[Any]:
-        return CtcWriter(checkpoint.tokens, self.outline.config.frame_ms)
+        folder = self.outline.lm_folder
+        own = None if folder is None else LanguageModel(LmFiles.in_folder(folder))
+        return CtcWriter(checkpoint.tokens, self.outline.config.frame_ms, self.language_models, own)
 
     def warm_up(self) -> None:
         """One stream alone, and as many together as there ever are."""

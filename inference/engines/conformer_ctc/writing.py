@@ -7,6 +7,8 @@ import numpy as np
 
 from inference.decoding.decoded import Decoded
 from inference.decoding.decoder import LiveDecoder, open_decoder
+from inference.decoding.language_model import LanguageModel
+from inference.decoding.lms import LanguageModels
 from inference.decoding.tokens import Tokens
 from inference.engines.base import Window
 
@@ -30,14 +32,17 @@ class Writer(Protocol[LineT]):
 
 
 class CtcWriter:
-    """Each stream has a decoder of its own."""
+    """Each stream has a decoder of its own. own: the language model that came with the model."""
 
-    def __init__(self, tokens: Tokens, frame_ms: int) -> None:
+    def __init__(self, tokens: Tokens, frame_ms: int, language_models: LanguageModels, own: LanguageModel | None = None) -> None:
         self.tokens = tokens
         self.frame_ms = frame_ms
+        self.language_models = language_models
+        self.own = own
 
     def open(self, window: Window[Any]) -> LiveDecoder:
-        return open_decoder(self.tokens, self.frame_ms)
+        language_model = self.language_models.chosen(window.language_model, self.own)
+        return open_decoder(self.tokens, self.frame_ms, language_model, window.hotwords)
 
     def write(self, lines: Sequence[LiveDecoder], outputs: np.ndarray) -> None:
         for line, log_probs in zip(lines, outputs, strict=True):
