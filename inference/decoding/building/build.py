@@ -62,20 +62,35 @@ def build(folder: Path, texts: Iterable[tuple[str, Iterable[Line]]], recipe: Rec
         raise LanguageModelError(f"The order is {recipe.order}; expected 1 to {MAX_ORDER}.")
     lines, sources = _gathered(texts)
     words = lexicon(lines, recipe)
+    settings = _encoded(recipe, len(words), sources)
     folder.mkdir(parents=True, exist_ok=True)
     _write_ngrams(_known_only(lines, set(words)), folder / ARPA_FILE, recipe)
     (folder / LEXICON_FILE).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+    (folder / SETTINGS_FILE).write_bytes(settings)
+    return msgspec.json.decode(settings, type=LmSettings)
+
+
+def _encoded(recipe: Recipe, num_words: int, sources: tuple[TextSource, ...]) -> bytes:
+    """lm.json.
+
+    Raises:
+        LanguageModelError: a number is out of range.
+    """
     settings = LmSettings(
         order=recipe.order,
-        num_words=len(words),
+        num_words=num_words,
         lm_weight=recipe.lm_weight,
         word_score=recipe.word_score,
         beam_size=recipe.beam_size,
         is_closed=recipe.is_closed,
         built_from=sources,
     )
-    (folder / SETTINGS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(settings)) + b"\n")
-    return settings
+    encoded = msgspec.json.format(msgspec.json.encode(settings)) + b"\n"
+    try:
+        msgspec.json.decode(encoded, type=LmSettings)
+    except msgspec.MsgspecError as err:
+        raise LanguageModelError(f"This language model could not be read again: {err}.") from err
+    return encoded
 
 
 def lexicon(lines: Iterable[Line], recipe: Recipe) -> list[str]:
