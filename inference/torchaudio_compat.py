@@ -39,6 +39,6 @@ if "torchaudio" not in sys.modules and not has_extension_for(
 ):
     _register_absent_extension()
 
-from torchaudio import functional  # noqa: E402  # the extension must be registered first
+from torchaudio import functional, models, transforms  # noqa: E402  # the extension must be registered first
 
-__all__ = ["functional"]
+__all__ = ["functional", "models", "transforms"]

@@ -62,7 +62,7 @@ class RnntWriter:
         self.tokens = tokens
         self.frame_ms = frame_ms
         self.usual_prompt = prompts.get(AUTO, next(iter(prompts.values()), None))
-        self.prompts = {tag: number for name, number in reversed(prompts.items()) if (tag := tag_of(name)) is not None}
+        self.prompts = {tag: number for name, number in reversed(list(prompts.items())) if (tag := tag_of(name)) is not None}
 
     def open(self, window: Window[Any]) -> Line:
         """Of several languages it is told none, but asked to find out."""

@@ -17,9 +17,9 @@ from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.weights.checkpoint import RNNT, Checkpoint, Outline, checked
 from inference.engines.conformer_ctc.weights.languages import AUTO, languages_of_name, languages_of_prompts
-from inference.engines.conformer_ctc.weights.pieces import tokenizer_json_tokens
 from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings
 from inference.engines.containers import read_json, shapes_in, tensors_in
+from inference.engines.pieces import tokenizer_json_tokens
 from inference.errors import WeightsError
 
 MODEL_TYPES: Final = ("nemotron_asr_streaming", "nemotron3_5_asr")

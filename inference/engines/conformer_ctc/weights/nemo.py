@@ -18,8 +18,8 @@ from inference.engines.conformer_ctc.rnnt import EMBEDDING
 from inference.engines.conformer_ctc.weights.archive import Archive
 from inference.engines.conformer_ctc.weights.checkpoint import Checkpoint, Outline, checked, heads_of
 from inference.engines.conformer_ctc.weights.languages import languages_of_name, languages_of_prompts
-from inference.engines.conformer_ctc.weights.pieces import sentencepiece_tokens, tokens_of
 from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings
+from inference.engines.pieces import sentencepiece_tokens, tokens_of
 from inference.errors import WeightsError
 
 WHAT: Final = "cache-aware streaming FastConformers"

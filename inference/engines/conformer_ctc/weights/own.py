@@ -20,8 +20,8 @@ from inference.decoding.tokens import Tokens
 from inference.engines import containers
 from inference.engines.conformer_ctc.config import FORMAT, read_config
 from inference.engines.conformer_ctc.weights.checkpoint import DEFAULT_LANGUAGES, Checkpoint, Outline, checked, heads_of
-from inference.engines.conformer_ctc.weights.pieces import sentencepiece_tokens
 from inference.engines.int8 import MAX_INT8, TINY
+from inference.engines.pieces import sentencepiece_tokens
 from inference.errors import WeightsError
 
 Form = Literal["fp32", "fp16", "int8"]

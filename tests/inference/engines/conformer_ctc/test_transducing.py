@@ -80,7 +80,8 @@ def states_of(checkpoint: Checkpoint, audio: np.ndarray) -> Tensor:
     network.load_state_dict(checkpoint.of_ctc())
     mel = LogMel(LogMelOptions(num_mels=checkpoint.config.num_mels))(torch.from_numpy(np.pad(audio, (0, 16000)))).T[None]
     states, _ = network.encoder(mel, torch.tensor([mel.shape[1]]), 1)
-    return states.clone()
+    whole: Tensor = states.clone()
+    return whole
 
 
 @torch.inference_mode()

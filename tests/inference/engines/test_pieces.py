@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.engines.conformer_ctc.weights.pieces import sentencepiece_tokens
+from inference.engines.pieces import sentencepiece_tokens
 from inference.errors import WeightsError
 from tests.inference.engines.conformer_ctc.weights.models import PIECES, sentencepiece_model
 
