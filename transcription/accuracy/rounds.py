@@ -22,7 +22,8 @@ from transcription.access.keys import make_key
 from transcription.accuracy.playing import Hearing, NotPlayed, play
 from transcription.listeners import Scope
 from transcription.models import CANARY_USER, ApiKey, ASRModel, CanaryRun, ModelRoute, Session
-from transcription.swaps.canary import ReferenceClip, reference_clips
+from transcription.swaps import canary
+from transcription.swaps.canary import ReferenceClip
 from transcription.swaps.locks import held
 
 MAX_CLIPS: Final = 10
@@ -83,18 +84,21 @@ def own_key() -> Iterator[str]:
 
 
 def models_in_use() -> list[str]:
-    """Those of the routes in service, and the lighter ones that stand in for them; without routes those loaded at the start."""
-    routes = ModelRoute.objects.filter(is_enabled=True).select_related("model", "fallback")
+    """Those of the routes in service, also for partial texts, and the lighter ones that stand in for them; without routes those
+    loaded at the start."""
+    routes = ModelRoute.objects.filter(is_enabled=True).select_related("model", "partial_model", "fallback")
     names = [route.model.name for route in routes]
+    names += [route.partial_model.name for route in routes if route.partial_model is not None]
     names += [route.fallback.name for route in routes if route.fallback is not None and route.fallback_since is not None]
     return list(dict.fromkeys(names or [model.partition("=")[0] for model in settings.HARK_MODELS]))
 
 
 def clips_for(model: str) -> Iterator[list[ReferenceClip]]:
-    """Those in the languages that the catalogue says the model knows, language by language; the longest where there are many."""
+    """Its own, or those in the languages that the catalogue says the model knows, language by language; the longest where there
+    are many."""
     row = ASRModel.objects.filter(name=model).first()
     known = set(row.languages) if row is not None else set()
-    by_language = sorted(reference_clips(settings.HARK_CANARY_DIR), key=lambda clip: (clip.language, -clip.num_words))
+    by_language = sorted(canary.clips_for(row), key=lambda clip: (clip.language, -clip.num_words))
     for language, clips in groupby(by_language, key=lambda clip: clip.language):
         if not known or language in known:
             yield list(clips)[:MAX_CLIPS]

@@ -11,11 +11,16 @@ import numpy as np
 import soundfile
 from django.conf import settings
 
+import inference
 from inference.audio import SAMPLE_RATE_HZ, Resampler
 from inference.messages import Canary
 from transcription.models import ASRModel
 
 MAX_SAMPLES: Final = 30 * SAMPLE_RATE_HZ
+OWN_CLIPS: Final = "reference"
+"""Folder beside the weights of a model that knows a narrow field: it is tried on these clips and no others."""
+SHIPPED_FOLDERS: Final = {"conformer-edge": Path(inference.__file__).parent / "engines" / "conformer_ctc" / "edge"}
+"""Of those that come with the project and know a narrow field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,7 @@ def canary_for(model: ASRModel, language: str) -> Canary | None:
 
     The one with the most words: a wrong one weighs least there.
     """
-    known = [
-        clip for clip in reference_clips(settings.HARK_CANARY_DIR) if not model.languages or clip.language in model.languages
-    ]
+    known = [clip for clip in clips_for(model) if not model.languages or clip.language in model.languages]
     fitting = [clip for clip in known if language.partition("-")[0] in {"", clip.language}]
     if not fitting:
         return None
@@ -66,6 +69,19 @@ def canary_for(model: ASRModel, language: str) -> Canary | None:
         max_wer=settings.HARK_CANARY_MAX_WER / 100,
         max_rtf=settings.HARK_CANARY_MAX_RTF / 100,
     )
+
+
+def clips_for(model: ASRModel | None) -> list[ReferenceClip]:
+    """Its own, where it has some; else those that are there for all. None: of a model that is not in the catalogue."""
+    own = [] if model is None else list(reference_clips(folder_of(model) / OWN_CLIPS))
+    return own or list(reference_clips(settings.HARK_CANARY_DIR))
+
+
+def folder_of(model: ASRModel) -> Path:
+    """Where its weights lie; nowhere, for a model from a package."""
+    if model.source:
+        return Path(model.source)
+    return SHIPPED_FOLDERS.get((model.variant_of or model).name, Path("/nonexistent"))
 
 
 def reference_clips(folder: Path) -> Iterator[ReferenceClip]:
