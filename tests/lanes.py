@@ -10,9 +10,11 @@ import tempfile
 from contextlib import ExitStack
 from typing import IO, Final
 
-ACCEPTANCE: Final = "tests/acceptance"
-BROWSER: Final = "tests/browser"
-LANES: Final = ((ACCEPTANCE,), (BROWSER,), (f"--ignore={ACCEPTANCE}", f"--ignore={BROWSER}"))
+ACCEPTANCE: Final = ("tests/acceptance",)
+PROCESSES: Final = ("tests/browser", "tests/asr_project", "tests/benchmarks", "tests/clients", "tests/integration")
+REST: Final = tuple(f"--ignore={folder}" for folder in (*ACCEPTANCE, *PROCESSES))
+LANES: Final = (ACCEPTANCE, PROCESSES, REST)
+"""Which take about as long as each other."""
 
 
 def main(options: list[str]) -> int:
