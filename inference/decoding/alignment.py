@@ -80,5 +80,5 @@ def _likeliest(emitted: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
     path = np.empty(num_frames, dtype=np.int64)
     for frame in range(num_frames - 1, -1, -1):
         path[frame] = state
-        state -= steps[frame, state]
+        state -= int(steps[frame, state])
     return path

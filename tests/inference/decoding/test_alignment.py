@@ -36,6 +36,12 @@ def test_a_space_may_have_been_left_out() -> None:
     assert aligned(spoken(LETTERS, "ab"), "a b") == [("a", 0, 1), ("b", 1, 2)]
 
 
+def test_long_texts_are_aligned() -> None:
+    text = "abcdefghij" * 20
+
+    assert aligned(spoken(LETTERS, text), text) == [(letter, place, place + 1) for place, letter in enumerate(text)]
+
+
 def test_nothing_needs_no_frames() -> None:
     assert align(spoken(LETTERS, ""), [], LETTERS) == []
 
