@@ -6,7 +6,7 @@ sends is what it must get, at known samples, through every layer that real speec
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -80,8 +80,8 @@ class Faults:
     """What goes wrong, for tests.
 
     step_delay_s: each step waits so long; step_cpu_s: computes so long. fail_on: a word that makes a step raise.
-    load_delay_s: loading takes so long; fails_to_load: and then breaks. is_mute: it hears no words. ballast_bytes: memory that it
-    takes besides, four bytes of it for a parameter.
+    load_delay_s: loading takes so long; fails_to_load: and then breaks. is_mute: it hears no words. mishears: a word for which it
+    takes every other one. ballast_bytes: memory that it takes besides, four bytes of it for a parameter.
     """
 
     step_delay_s: float = 0.0
@@ -90,6 +90,7 @@ class Faults:
     load_delay_s: float = 0.0
     fails_to_load: bool = False
     is_mute: bool = False
+    mishears: str = ""
     ballast_bytes: int = 0
 
 
@@ -163,6 +164,8 @@ class FakeEngine:
     def _read(self, window: Window[FakeState]) -> Hypothesis:
         window.state.num_steps += 1
         words = [] if self.faults.is_mute else _read_words(window.audio)
+        if self.faults.mishears:
+            words = [replace(word, text=self.faults.mishears) for word in words]
         if self.faults.fail_on in [word.text for word in words]:
             raise RuntimeError("a fault was switched on")
         limit_ms = (len(window.audio) - STABLE_SAMPLES) * 1000 // SAMPLE_RATE_HZ

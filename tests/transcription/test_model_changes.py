@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 
 from inference.client import models
 from inference.errors import LinkLostError
-from inference.messages import LoadModel, ModelSpec
+from inference.messages import LoadModel, ModelSpec, UnloadModel
 from tests.factories import make_model, make_route, make_user
 from tests.inference.worker import Worker, running_worker
 from tests.stream_client import assert_well_formed
@@ -25,9 +25,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """With the models `fake` and `other`."""
+    """With the models `fake` and `other`, and `hasty`, which hears `zulu` and nothing else."""
     with running_worker(f"unix:{tmp_path_factory.mktemp('worker') / 'i.sock'}") as started:
-        asyncio.run(load_other(started.address))
+        asyncio.run(load_also(started.address, "other"))
+        asyncio.run(load_also(started.address, "hasty"))
         yield started
 
 
@@ -37,12 +38,15 @@ async def web_process(worker: Worker, settings: Any) -> AsyncIterator[None]:
         yield
 
 
-async def load_other(address: str) -> None:
+SOURCES = {"fake": "fake", "other": "fake", "hasty": "fake?mishears=zulu"}
+
+
+async def load_also(address: str, model: str) -> None:
     """As soon as the process listens."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                await models.load(address, LoadModel(spec=ModelSpec(name="other", source="fake")))
+                await models.load(address, LoadModel(spec=ModelSpec(name=model, source=SOURCES[model])))
             except LinkLostError:
                 await asyncio.sleep(0.1)
             else:
@@ -151,3 +155,59 @@ async def test_a_key_chooses_the_model_only_with_the_scope_for_it() -> None:
 
     assert (error["code"], bare.code) == ("model_not_allowed", 4403)
     assert ready["model"] == "other"
+
+
+@sync_to_async
+def pair_route(accurate: str, fast: str | None) -> None:
+    """As somebody does it in the admin site when both are loaded."""
+    ModelRoute.objects.all().delete()
+    make_route(accurate, "en", partial_model=None if fast is None else make_model(fast))
+
+
+async def until_paired(fast: str | None) -> None:
+    [stream] = live_streams().values()
+    while stream.session.terms.steering.asked.partial_model != fast:  # noqa: ASYNC110 -- nobody but the test wants to know
+        await asyncio.sleep(0.02)
+
+
+async def said_by_two(socket: Socket, text: str) -> None:
+    """Word by word, so that there are partials, and a pause."""
+    for word in text.split():
+        await socket.say(word)
+    await socket.say("", 1.0)
+    await socket.expect("final")
+
+
+def writers(socket: Socket, segment: int) -> tuple[set[str], list[tuple[str, bool]]]:
+    """Who wrote the partials of a segment, and its final, and whether that revises them."""
+    partials = {message["model"] for message in socket.of("partial") if message["segment"] == segment}
+    finals = [message for message in socket.of("final") if message["segment"] == segment]
+    return partials, [(final["model"], final["revised"]) for final in finals]
+
+
+async def test_two_models_hear_one_speaker_and_either_is_swapped_while_he_speaks(worker: Worker) -> None:
+    """The fast one mishears, so each of its segments is revised; without it, and with one that hears well, none is."""
+    await pair_route("fake", "hasty")
+    socket = await Socket().open()
+    await said_by_two(socket, FIRST)
+    await pair_route("other", "hasty")  # another accurate one
+    await socket.expect("model_changed")
+    await said_by_two(socket, SECOND)
+    await pair_route("other", "fake")  # another fast one
+    await until_paired("fake")
+    await said_by_two(socket, FIRST)
+    await models.unload(worker.address, UnloadModel(model="fake", successor="other"))  # and none
+    await until_paired(None)
+    await said_by_two(socket, SECOND)
+
+    messages = await socket.finish()
+    await load_also(worker.address, "fake")
+
+    assert [writers(socket, segment) for segment in range(4)] == [
+        ({"hasty"}, [("fake", True)]),
+        ({"hasty"}, [("other", True)]),
+        ({"fake"}, [("other", False)]),
+        ({"other"}, [("other", False)]),
+    ]
+    assert socket.text == f"{FIRST} {SECOND} {FIRST} {SECOND}"
+    assert_well_formed(messages)
