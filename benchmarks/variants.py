@@ -15,7 +15,7 @@ from benchmarks.speech import clips, speech_folder
 from inference.bench.choice import Row, compared
 from inference.bench.measure import Measurement, Order, in_own_process, measure
 from inference.bench.speech import MAX_SAMPLES, Recording
-from inference.config import split_model
+from inference.config import split_head, split_model
 from inference.engines import registry
 from inference.errors import ConfigError
 from inference.examine.__main__ import examine, size_of
@@ -82,7 +82,7 @@ def size_of_files(model: str) -> int:
     name, path = split_model(model)
     known = shipped(name)
     if path is not None:
-        return size_of(path)
+        return size_of(split_head(str(path))[0])
     return 0 if known is None else known.size_bytes
 
 

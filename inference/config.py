@@ -12,6 +12,8 @@ from inference.logs import LOG_FORMATS, LogFormat
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 RuntimeName = Literal["auto", "torch", "openvino", "onnx", "tensorrt"]
+Head = Literal["ctc", "rnnt"]
+HEAD_CHOICE = "?head="
 DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
 MAX_PORT = 65_535
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -119,6 +121,14 @@ def split_model(model: str) -> tuple[str, Path | None]:
     """`name` or `name=path` → name, and the path if there is one."""
     name, _, path = model.partition("=")
     return name.strip(), Path(path.strip()) if path.strip() else None
+
+
+def split_head(path: str) -> tuple[Path, Head | None]:
+    """`path` or `path?head=rnnt` → the path, and the head of a model that has several, if one is chosen."""
+    for head in get_args(Head):
+        if path.endswith(f"{HEAD_CHOICE}{head}"):
+            return Path(path.removesuffix(f"{HEAD_CHOICE}{head}")), head
+    return Path(path), None
 
 
 def parse_models(text: str, source: str = "HARK_MODELS") -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from inference.config import Precision, StreamingOptions, parse_precision, split_model
+from inference.config import Head, Precision, StreamingOptions, parse_precision, split_head, split_model
 from inference.engines.base import Engine
-from inference.errors import UnknownModelError
+from inference.errors import UnknownModelError, WeightsError
 from inference.messages import ModelSpec
 
 if TYPE_CHECKING:
@@ -52,13 +52,20 @@ def whisper_base(name: str, placement: Placement) -> Engine[Any]:
     return _whisper(CTranslate2Files(name, folder, parts), placement)
 
 
-def _conformer(files: "ConformerFiles", placement: Placement) -> Engine[Any]:
+def _conformer(files: "ConformerFiles", placement: Placement, head: Head | None = None) -> Engine[Any]:
+    from inference.decoding.lms import language_models_in
     from inference.engines import arithmetic, device
     from inference.engines.conformer_ctc.engine import ConformerEngine
+    from inference.engines.conformer_ctc.transducing import ConformerRnntEngine
 
     chosen = device.choose(placement.device)
-    return ConformerEngine(
-        files, arithmetic.choose(placement.precision, chosen), device=chosen, chunk_ms=placement.streaming.chunk_ms
+    make = ConformerEngine if files.outline().choose(head, files.name) == "ctc" else ConformerRnntEngine
+    return make(
+        files,
+        arithmetic.choose(placement.precision, chosen),
+        device=chosen,
+        chunk_ms=placement.streaming.chunk_ms,
+        language_models=language_models_in(placement.streaming.lm_dir),
     )
 
 
@@ -69,13 +76,30 @@ def conformer_edge(name: str, placement: Placement) -> Engine[Any]:
     return _conformer(OwnFiles(name, EDGE_FOLDER), placement)
 
 
-def model_at(name: str, path: Path, placement: Placement) -> Engine[Any]:
-    """What kind of model it is the files themselves say."""
+def emformer_at(name: str, folder: Path, placement: Placement) -> Engine[Any]:
+    from inference.engines import arithmetic, device
+    from inference.engines.emformer_rnnt.engine import EmformerEngine
+    from inference.engines.emformer_rnnt.weights import EmformerFiles
+
+    chosen = device.choose(placement.device)
+    return EmformerEngine(EmformerFiles(name, folder), arithmetic.choose(placement.precision, chosen), device=chosen)
+
+
+def model_at(name: str, source: str, placement: Placement) -> Engine[Any]:
+    """What kind of model it is the files themselves say. source: a path, with `?head=…` behind it where a head is chosen."""
     from inference.engines.conformer_ctc.weights.location import conformer_files
+    from inference.engines.emformer_rnnt.weights import is_emformer
     from inference.engines.whisper.weights.location import model_files
 
+    path, head = split_head(source)
     files = conformer_files(name, path)
-    return _whisper(model_files(name, path), placement) if files is None else _conformer(files, placement)
+    if files is not None:
+        return _conformer(files, placement, head)
+    if head is not None:
+        raise WeightsError(
+            f"{name}: the model at {path} has one head; only streaming Conformers have a choice. Leave out ?head=…."
+        )
+    return emformer_at(name, path, placement) if is_emformer(path) else _whisper(model_files(name, path), placement)
 
 
 def fake(name: str, _placement: Placement, faults: str = "") -> Engine[Any]:
@@ -144,7 +168,7 @@ def source_of(spec: ModelSpec) -> str:
 
 def _made(name: str, source: str | Path, placement: Placement) -> Engine[Any]:
     if isinstance(source, Path):
-        return model_at(name, source, placement)
+        return model_at(name, str(source), placement)
     if source not in FACTORIES:
         known = ", ".join(sorted(FACTORIES))
         raise UnknownModelError(

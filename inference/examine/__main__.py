@@ -12,7 +12,7 @@ import msgspec
 import psutil
 
 from inference import memory
-from inference.config import InferenceConfig, Precision, split_model
+from inference.config import InferenceConfig, Precision, split_head, split_model
 from inference.engines import registry
 from inference.engines.device import choose
 from inference.errors import InferenceError, WeightsError
@@ -57,7 +57,7 @@ def examine(model: str, precision: Precision, device: str) -> Facts:
 def check_room(model: str, num_parameters: int, precision: str, device: str) -> None:
     """Raises TooLargeError where this machine or its GPU has not enough memory now."""
     name, path = split_model(model)
-    needed = peak_bytes(num_parameters, 0 if path is None else size_of(path))
+    needed = peak_bytes(num_parameters, 0 if path is None else size_of(split_head(str(path))[0]))
     available = memory.free_bytes("cpu")
     if needed > available:
         raise TooLargeError(too_large(name, num_parameters, needed, available, "of memory are free on this machine"))

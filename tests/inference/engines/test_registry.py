@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from inference.config import StreamingOptions
+from inference.config import Head, StreamingOptions
 from inference.engines import registry
 from inference.engines.conformer_ctc.weights import own
 from inference.engines.fake import FakeEngine
 from inference.engines.whisper.weights.ctranslate2 import CTranslate2Files
 from inference.errors import UnknownModelError, WeightsError
+from inference.messages import ModelSpec
 from tests.inference.engines.conformer_ctc.networks import RandomFiles, config_of
+from tests.inference.engines.conformer_ctc.weights.models import nemo_config, random_checkpoint, write_nemo
+from tests.inference.engines.conformer_ctc.weights.models import small as small_conformer
+from tests.inference.engines.emformer_rnnt.bundles import write_bundle
 from tests.inference.engines.whisper.weights.layouts import random_weights, small, write_openai
 
 
@@ -70,3 +74,40 @@ def test_a_folder_of_a_streaming_conformer_makes_one_that_hears_speech_as_it_is_
 
     assert (engine.info.name, engine.info.engine, engine.info.step_samples) == ("clinic", "conformer_ctc", 3200)
     assert engine.num_parameters() == files.num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("heads", "choice", "engine"),
+    [
+        (("ctc", "rnnt"), "", "conformer_ctc"),
+        (("ctc", "rnnt"), "?head=ctc", "conformer_ctc"),
+        (("ctc", "rnnt"), "?head=rnnt", "conformer_rnnt"),
+        (("rnnt",), "", "conformer_rnnt"),
+    ],
+)
+def test_a_head_is_chosen_behind_the_path_of_a_model_that_has_several(
+    tmp_path: Path, heads: tuple[Head, ...], choice: str, engine: str
+) -> None:
+    config = small_conformer()
+    path = write_nemo(tmp_path / "m.nemo", random_checkpoint(config, heads).parameters, nemo_config(config))
+
+    by_name = registry.create(f"m={path}{choice}", "fp32")
+    by_spec = registry.create_as(ModelSpec(name="m", source=f"{path}{choice}", precision="fp32"))
+
+    assert by_name.info.engine == by_spec.info.engine == engine
+
+
+def test_a_head_that_a_model_has_not_is_refused(tmp_path: Path) -> None:
+    own.write(tmp_path / "own", random_checkpoint(), "fp16")
+    write_openai(tmp_path / "clinic.pt", random_weights(small()))
+
+    with pytest.raises(WeightsError, match="m has no head rnnt, only ctc"):
+        registry.create(f"m={tmp_path}/own?head=rnnt", "fp32")
+    with pytest.raises(WeightsError, match=r"has one head; .* Leave out \?head="):
+        registry.create(f"m={tmp_path}/clinic.pt?head=rnnt", "fp32")
+
+
+def test_torchaudios_bundle_is_recognised(tmp_path: Path) -> None:
+    info = registry.create(f"m={write_bundle(tmp_path / 'bundle')}", "fp32").info
+
+    assert (info.engine, info.languages) == ("emformer_rnnt", ("en",))

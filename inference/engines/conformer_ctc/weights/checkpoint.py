@@ -7,18 +7,18 @@ engine's matter.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
 
+from inference.config import Head as Head  # each checkpoint says which it has
 from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.network import ConformerCtc
 from inference.engines.conformer_ctc.rnnt import PROMPT, RnntHead
 from inference.errors import WeightsError
 
-Head = Literal["ctc", "rnnt"]
 CTC: Final[Head] = "ctc"
 RNNT: Final[Head] = "rnnt"
 PREFIXES: Final[dict[Head, tuple[str, ...]]] = {CTC: ("ctc_decoder.",), RNNT: ("decoder.", "joint.")}
@@ -42,6 +42,16 @@ class Outline:
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
     lm_folder: Path | None = None
     prompts: Mapping[str, int] = field(default_factory=dict)
+
+    def choose(self, head: Head | None, name: str) -> Head:
+        """`head`, or the usual one where None is given.
+
+        Raises:
+            WeightsError: the model `name` has no such head.
+        """
+        if head is not None and head not in self.heads:
+            raise WeightsError(f"{name} has no head {head}, only {', '.join(self.heads)}. Leave out ?head={head}.")
+        return head or self.heads[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
