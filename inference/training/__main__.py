@@ -1,4 +1,4 @@
-"""`python -m inference.training train|finetune|evaluate|export`."""
+"""`python -m inference.training train|evaluate|export|finetune|language|synthesise`: see docs/training.md."""
 
 import logging
 import sys

@@ -10,6 +10,7 @@ import soundfile
 import soxr
 
 from inference.audio import SAMPLE_RATE_HZ
+from inference.training.characters import normalised
 from inference.training.errors import CorpusError
 
 MANIFEST: Final = "manifest.jsonl"
@@ -33,7 +34,7 @@ def read_corpus(folder: Path) -> list[Item]:
     """The utterances of `folder`, in the order of its manifest.
 
     Raises:
-        CorpusError: there is no manifest, or a line of it lacks something.
+        CorpusError: there is no manifest, or a line of it lacks something, or has a text that is not of English letters.
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
@@ -44,7 +45,7 @@ def read_corpus(folder: Path) -> list[Item]:
 
 def _item(folder: Path, record: dict[str, Any], place: str) -> Item:
     try:
-        path, text, kind = folder / record["file"], str(record["text"]), record.get("set", "train")
+        path, text, kind = folder / record["file"], normalised(record["text"]), record.get("set", "train")
         seconds = float(record.get("seconds") or soundfile.info(path).duration)
         if kind not in SETS:
             raise CorpusError(f'{place}: "set" is {kind!r}; expected one of {SETS}.')

@@ -1,9 +1,9 @@
 """How well a model hears speakers whom it has not met: word error by domain, with the interval in which it may lie.
 
-Who turns audio into log-probabilities, and those into text, is handed in; nothing here is chosen by what comes out.
+What was understood is handed in; nothing here is chosen by what comes out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,6 @@ SILENCE_S: Final = 0.3
 """Put before and behind each recording, as the server's segments have it."""
 STRING_WORDS: Final = (3, 9)
 """Isolated words are joined to strings of 3 to 8."""
-
-Hear = Callable[[np.ndarray], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,11 @@ class Verdict:
 
 def held_out_trials(corpora: Iterable[Path], max_trials: int | None = None) -> list[Trial]:
     """What speakers say who are in no training item. Isolated words come joined, each once; at most so many of each domain."""
-    items = [item for folder in corpora for item in read_corpus(folder) if item.is_held_out]
-    isolated, shelf = isolated_corpora(items), AudioShelf()
+    return trials_of([item for folder in corpora for item in read_corpus(folder) if item.is_held_out], max_trials)
+
+
+def trials_of(items: Sequence[Item], max_trials: int | None = None) -> list[Trial]:
+    isolated, shelf = isolated_corpora(list(items)), AudioShelf()
     trials: list[Trial] = []
     for domain in sorted({item.corpus for item in items}):
         mine = [item for item in items if item.corpus == domain]
@@ -106,10 +107,6 @@ def _trial(sentence: Sentence, domain: str, shelf: AudioShelf) -> Trial:
     utterance = Speaker(shelf).say(sentence, np.random.default_rng(len(sentence.items)))
     silence = np.zeros(int(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
     return Trial(sentence.items[0].id, domain, utterance.text, np.concatenate([silence, utterance.audio, silence]))
-
-
-def judge(trials: Sequence[Trial], hear: Hear) -> list[Answer]:
-    return [Answer(trial.id, trial.domain, trial.reference, hear(trial.audio)) for trial in trials]
 
 
 def verdicts(answers: Sequence[Answer]) -> list[Verdict]:

@@ -156,7 +156,9 @@ def _drawn(choices: tuple[int, ...], shares: tuple[float, ...]) -> int:
 
 def _frame_share(recipe: Recipe, step: int) -> float:
     """How much of the loss is frame by frame: all at first, then fading."""
-    return min(1.0, max(0.0, 1 - (step - recipe.warm_steps) / max(recipe.fade_steps, 1))) if step >= recipe.warm_steps else 1.0
+    if step < recipe.warm_steps:
+        return 1.0
+    return max(0.0, 1 - (step - recipe.warm_steps) / recipe.fade_steps) if recipe.fade_steps else 0.0
 
 
 def _frame_loss(log_probs: Tensor, batch: Batch) -> Tensor:
