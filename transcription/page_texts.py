@@ -56,6 +56,7 @@ LIVE_TEXTS: Final[dict[str, Promise]] = {
     "button_give_up": _("Stop waiting for the connection"),
     "button_dismiss": _("Dismiss"),
     "model_automatic": _("Automatic"),
+    "model_scenario": _("Scenario: {scenario}"),
     "model_serving": _("Recognised by {model}"),
     "models_serving": _("Recognised by {model}, while you speak by {partials}"),
     "copied": _("Copied"),

@@ -65,6 +65,7 @@ def live_config() -> dict[str, str]:
     return {
         "stream_path": f"{get_script_prefix()}stream",
         "models_url": reverse("api:models"),
+        "routes_url": reverse("api:routes"),
         "transcript_url": f"{reverse('api:sessions')}{{id}}/transcript/",
         "history_url": f"{reverse('history')}{{id}}/",
         "worklet_url": static("transcription/js/capture-worklet.js"),

@@ -29,7 +29,7 @@ def done() -> str:
 
 def final(segment: int, text: str) -> str:
     times = {"start_ms": 1_000 * segment, "end_ms": 1_000 * segment + 900}
-    heard = {"language": "en", "confidence": 0.9, "model": "m", "words": [], "from_finalize": False}
+    heard = {"language": "en", "confidence": 0.9, "model": "m", "words": [], "from_finalize": False, "revised": False}
     return json.dumps({"type": "final", "segment": segment, "text": text} | times | heard)
 
 

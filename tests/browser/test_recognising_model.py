@@ -1,6 +1,7 @@
 """The live page says which model recognises: as the server tells it, and while an operator changes it."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from playwright.async_api import Page, WebSocketRoute, expect
 from tests.browser.admin_site import administered_stack, ask_for, open_route, picture, sign_in
 from tests.browser.conftest import Browser, Visit
 from tests.browser.live_page import expect_state
-from tests.browser.played_server import polite_server, record
+from tests.browser.played_server import play_server, polite_server, record
 from tests.stack import Stack
 
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
@@ -55,6 +56,31 @@ async def talkative_server(socket: WebSocketRoute, message: dict[str, Any]) -> N
     await polite_server(socket, message)
     if message["type"] == "start":
         socket.send(json.dumps({"type": "model_changed", "model": LONGEST_NAME, "from_segment": 0}))
+
+
+async def test_a_scenario_can_be_chosen_and_both_models_of_its_route_are_named(browser: Browser, silence: Path) -> None:
+    starts: list[dict[str, Any]] = []
+
+    async def two_models(socket: WebSocketRoute, message: dict[str, Any]) -> None:
+        await polite_server(socket, message)
+        if message["type"] == "start":
+            starts.append(message)
+            times = {"start_ms": 0, "end_ms": 400}
+            socket.send(
+                json.dumps({"type": "partial", "segment": 0, "text": "one two", "stable": "one", "model": "hasty"} | times)
+            )
+
+    page = await browser.prepare(Visit(microphone=silence))
+    await play_server(page, two_models)
+    routes = [{"scenario": name} for name in ("digits", "general", "digits")]
+    await page.route("**/api/v1/routes/", lambda route: route.fulfill(json={"routes": routes}))
+    await page.goto(browser.base_url)
+    await expect(page.locator("#model option")).to_have_text(["Automatic", "Scenario: digits", re.compile("fake")])
+    await page.select_option("#model", "scenario:digits")
+    await page.click("#record")
+
+    await expect(page.locator("#serving")).to_have_text("Recognised by m, while you speak by hasty")
+    assert (starts[0]["scenario"], "model" in starts[0]) == ("digits", False)
 
 
 @pytest.mark.parametrize(("width", "colors", "locale"), LOOKS)

@@ -78,7 +78,7 @@ def test_a_person_sees_only_their_own_sessions() -> None:
 def test_the_scripts_learn_every_address_from_the_page() -> None:
     config = json_block(signed_in().get("/").content.decode(), "config")
     assert config["stream_path"] == "/stream"
-    assert config["models_url"] == reverse("api:models")
+    assert (config["models_url"], config["routes_url"]) == (reverse("api:models"), reverse("api:routes"))
     assert config["transcript_url"] == "/api/v1/sessions/{id}/transcript/"
     assert config["history_url"] == "/history/{id}/"
 

@@ -1,12 +1,19 @@
 // @ts-check
-/** The model choice: what the server offers, asked again until it is ready. Without an answer the choice stays automatic. */
+/**
+ * The model choice: models and scenarios that the server offers, asked again until it is ready. Without an answer the choice stays
+ * automatic.
+ */
 
 /** @typedef {import("./view.js").Model} Model */
+/** @typedef {{ready: boolean, models: Model[]}} Models */
+/** @typedef {{routes: {scenario: string}[]}} Routes */
 
 const RETRY_MS = 3000;
+/** Whoever names no scenario has this one. */
+const GENERAL = "general";
 
-/** @param {string} url @returns {Promise<{ready: boolean, models: Model[]} | null>} null: the server has no such list */
-async function fetchModels(url) {
+/** @param {string} url @returns {Promise<any>} null: the server has no such list */
+async function fetchList(url) {
   try {
     const response = await fetch(url, { headers: { Accept: "application/json" } });
     return response.ok ? await response.json() : null;
@@ -16,15 +23,22 @@ async function fetchModels(url) {
   }
 }
 
+/** @param {Routes | null} answer @returns {string[]} */
+function scenariosIn(answer) {
+  const names = (answer?.routes ?? []).map((route) => route.scenario);
+  return [...new Set(names)].filter((name) => name !== GENERAL);
+}
+
 /**
- * @param {string} url
+ * @param {{models_url: string, routes_url: string}} config
  * @param {import("./view.js").View} view
  * @param {import("./texts.js").Texts} texts
  */
-export async function watchModels(url, view, texts) {
-  const answer = await fetchModels(url);
+export async function watchModels(config, view, texts) {
+  /** @type {[Models | null, Routes | null]} */
+  const [answer, routes] = await Promise.all([fetchList(config.models_url), fetchList(config.routes_url)]);
   if (answer === null) return;
-  view.showModels(answer.models);
+  view.showModels(answer.models, scenariosIn(routes));
   view.matchModels(answer.models);
   view.language.onchange = () => view.matchModels(answer.models);
   if (answer.ready) {
@@ -32,5 +46,5 @@ export async function watchModels(url, view, texts) {
     return;
   }
   view.showNotice("not-ready", "info", texts.get("notice_not_ready"));
-  setTimeout(() => watchModels(url, view, texts), RETRY_MS);
+  setTimeout(() => watchModels(config, view, texts), RETRY_MS);
 }

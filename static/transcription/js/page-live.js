@@ -49,7 +49,7 @@ class LivePage {
     const warn = (/** @type {string} */ sentence) => this.view.showNotice("copy", "warning", sentence);
     wireCopyButton(this.view.copy, () => plainText(this.transcript), this.texts, warn);
     rememberChoice(this.view.language, `hark-language-${document.documentElement.lang}`);
-    watchModels(this.config.models_url, this.view, this.texts);
+    watchModels(this.config, this.view, this.texts);
     for (const event of ["offline", "online"]) {
       window.addEventListener(event, () => this.recording?.client.networkChanged());
     }
@@ -133,8 +133,7 @@ class LivePage {
 
   /** @param {Record<string, string>} metadata */
   #startFields(metadata) {
-    const model = this.view.model.value;
-    return { language: this.view.language.value, metadata, ...(model === "" ? {} : { model }) };
+    return { language: this.view.language.value, metadata, ...this.view.wish };
   }
 
   /** @returns {import("./recording.js").RecordingHandlers} */

@@ -10,6 +10,9 @@ import { formatClock } from "./transcript-state.js";
 /** @typedef {{stage: Stage, kind: SourceKind, isStopped?: boolean}} Showing `isStopped`: all was said, only the text is missing */
 /** @typedef {{name: string, engine: string, languages: string[], multilingual: boolean}} Model */
 
+/** Before the name of a scenario in the choice; no model has a colon in its name. */
+const SCENARIO = "scenario:";
+
 /** @param {string} id @returns {any} any: the element's class is that of the template */
 export function byId(id) {
   const element = document.getElementById(id);
@@ -138,12 +141,20 @@ export class View {
     return button;
   }
 
-  /** @param {Model[]} models */
-  showModels(models) {
+  /** @param {Model[]} models @param {string[]} scenarios */
+  showModels(models, scenarios) {
     const chosen = this.model.value;
-    const options = models.map((model) => new Option(model.name, model.name, false, model.name === chosen));
+    const named = scenarios.map((scenario) => new Option(this.texts.get("model_scenario", { scenario }), SCENARIO + scenario));
+    const options = [...named, ...models.map(({ name }) => new Option(name, name))];
     this.model.replaceChildren(new Option(this.texts.get("model_automatic"), ""), ...options);
-    this.model.value = models.some((model) => model.name === chosen) ? chosen : "";
+    this.model.value = options.some((option) => option.value === chosen) ? chosen : "";
+  }
+
+  /** What was chosen, as fields of `start`. @returns {{model?: string, scenario?: string}} */
+  get wish() {
+    const { value } = this.model;
+    if (value === "") return {};
+    return value.startsWith(SCENARIO) ? { scenario: value.slice(SCENARIO.length) } : { model: value };
   }
 
   /** Only what can be chosen together stays choosable. @param {Model[]} models */
