@@ -81,8 +81,8 @@ class StreamingLogMel:
         """The next chunk of each, which is there: float32 (rows, chunk mel frames, mels), virtual frames being zeros."""
         audio = torch.from_numpy(np.stack([row.window(self.geometry) for row in pending]))
         frames = audio.unfold(1, FRAME_SAMPLES, HOP_SAMPLES) * self._window
-        spectrum = torch.view_as_real(torch.fft.rfft(frames, n=FFT_SAMPLES))
-        power = spectrum.square().sum(dim=-1)
+        spectrum = torch.fft.rfft(frames, n=FFT_SAMPLES)
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         mel = (power @ self._filters).add_(self.options.guard).log_()
         for row, audio_of_row in enumerate(pending):
             if audio_of_row.is_fresh:

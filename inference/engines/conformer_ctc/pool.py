@@ -6,7 +6,6 @@ remembered is not written over before `advance`, and the same step again writes 
 
 import heapq
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Final
 
 import torch
@@ -21,23 +20,14 @@ FIRST_SLOTS: Final = 16
 
 
 class Places:
-    """Where frames lie in the table of a ring of `length` in a step: those of the chunk are `new`, those before it `old`, all
-    together `seen`, oldest first; int64 (frames,) row by row."""
+    """Where frames lie in the table of a ring of `length` in a step: those of the chunk are `new`, with those before it they are
+    `seen`, oldest first; int64 (frames,) row by row."""
 
     def __init__(self, length: int, num_new: int, slots: Tensor, ages: Tensor, device: torch.device) -> None:
-        seen = slots[:, None] * length + (ages[:, None] + num_new + torch.arange(length)) % length
-        self._by_row = seen.to(device)
-        self._num_new = num_new
+        seen = slots[:, None] * length + (ages[:, None] + num_new + torch.arange(length, device=slots.device)) % length
         self.num_rows = len(slots)
-        self.new = self._by_row[:, -num_new:].flatten()
-
-    @cached_property
-    def seen(self) -> Tensor:
-        return self._by_row.flatten()
-
-    @cached_property
-    def old(self) -> Tensor:
-        return self._by_row[:, : -self._num_new].flatten()
+        self.seen = seen.flatten().to(device)
+        self.new = seen[:, -num_new:].flatten().to(device)
 
 
 class Ring:
@@ -59,29 +49,23 @@ class Ring:
         """frames: those of the chunk, (rows, chunk, …), `width` numbers each."""
         self.table.index_copy_(0, places.new, frames.reshape(len(places.new), -1))
 
-    def read(self, places: Tensor, num_rows: int) -> Tensor:
-        """(rows, frames, width); a copy."""
-        return self.table.index_select(0, places).view(num_rows, -1, self.table.shape[1])
+    def read(self, places: Places) -> Tensor:
+        """(rows, length, width); a copy."""
+        return self.table.index_select(0, places.seen).view(places.num_rows, self.length, -1)
 
 
 class SlotPool:
-    """Args:
-    num_rings: as many as there are layers, each for itself; or one in which the layers of a frame lie side by side.
-
-    keys, gates: rings of keys and values, and of what enters the depthwise convolutions. stages: (slots, 1, bands, channels)
-    of each stage of the subsampling. ages: int64 (slots,), how many frames of the stream were encoded.
+    """keys, gates: of each layer, rings of keys and values, and of what enters the depthwise convolution. stages: (slots, 1,
+    bands, channels) of each stage of the subsampling. ages: int64 (slots,), how many frames of the stream were encoded.
     """
 
-    def __init__(
-        self, geometry: Geometry, *, num_rings: int, dtype: torch.dtype = torch.float32, device: torch.device = CPU
-    ) -> None:
-        config = geometry.config
-        width = config.num_layers // num_rings * config.d_model
-        kept, convolved = geometry.left_frames + geometry.chunk_frames, geometry.conv_frames + geometry.chunk_frames
+    def __init__(self, geometry: Geometry, *, dtype: torch.dtype = torch.float32, device: torch.device = CPU) -> None:
+        config, chunk = geometry.config, geometry.chunk_frames
+        layers = range(config.num_layers)
         self.geometry = geometry
         self.device = device
-        self.keys = [Ring(kept, 2 * width, dtype, device) for _ in range(num_rings)]
-        self.gates = [Ring(convolved, width, dtype, device) for _ in range(num_rings)]
+        self.keys = [Ring(geometry.left_frames + chunk, 2 * config.d_model, dtype, device) for _ in layers]
+        self.gates = [Ring(geometry.conv_frames + chunk, config.d_model, dtype, device) for _ in layers]
         self.stages = [
             torch.zeros((0, 1, bands, channels), dtype=dtype, device=device) for channels, bands in geometry.stage_rows()
         ]
@@ -151,21 +135,6 @@ class Batch:
         scores = torch.zeros((len(self.ages), 1, 1, len(behind)), dtype=self.pool.stages[0].dtype, device=self.pool.device)
         return scores.masked_fill_((behind > self.ages[:, None])[:, None, None], UNSEEN)
 
-    def history(self) -> tuple[Tensor, ...]:
-        """What the rows remember, as `ExportedStep` takes it; of a pool with one ring."""
-        pool, size = self.pool, self.pool.geometry.config
-        keys = pool.keys[0].read(self.keys.old, len(self.slots))
-        gates = pool.gates[0].read(self.gates.old, len(self.slots))
-        keys = keys.view(*keys.shape[:2], size.num_layers, 2 * size.d_model)
-        gates = gates.view(*gates.shape[:2], size.num_layers, size.d_model)
-        return keys, gates, *(rows[self.slots] for rows in pool.stages)
-
-    def keep(self, keys: Tensor, gates: Tensor, *stages: Tensor) -> None:
-        """The step is done: remember what it said besides its output; of a pool with one ring."""
-        self.pool.keys[0].write(self.keys, keys)
-        self.pool.gates[0].write(self.gates, gates)
-        self.advance(stages)
-
     def advance(self, stages: Sequence[Tensor]) -> None:
         """The step is done: the chunk belongs to the past. stages: the last row before each."""
         for rows, new in zip(self.pool.stages, stages, strict=True):
@@ -174,7 +143,7 @@ class Batch:
 
 
 class PoolMemory:
-    """A `Memory` over a pool with a ring for each layer. `commit` after the step keeps what is new."""
+    """A `Memory` over a pool. `commit` after the step keeps what is new."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -197,4 +166,4 @@ class PoolMemory:
 
 def _remembered(ring: Ring, places: Places, new: Tensor) -> Tensor:
     ring.write(places, new)
-    return ring.read(places.seen, places.num_rows)
+    return ring.read(places)

@@ -64,7 +64,7 @@ class TorchRuntime:
         if arithmetic.has_int8:
             quantise(self.encoder)
             quantise(self.head)
-        self.pool = SlotPool(self.geometry, num_rings=self.geometry.config.num_layers, dtype=arithmetic.dtype, device=device)
+        self.pool = SlotPool(self.geometry, dtype=arithmetic.dtype, device=device)
 
     def take(self) -> int:
         return self.pool.take()

@@ -1,7 +1,7 @@
 """One streaming step of the network: a chunk of each of many streams, of whatever age, given what they remember.
 
 The weights are those of `network.py`, put together so that a step is few operations. What a stream remembers comes from a
-`Memory`; the step itself keeps nothing. `ExportedStep` is the same as a pure function of tensors, for runtimes that want a graph.
+`Memory`; the step itself keeps nothing.
 
 Source: the caches are those of Noroozi et al. 2023, "Stateful Conformer with Cache-based Inference for Streaming ASR".
 """
@@ -108,13 +108,16 @@ class Attention(nn.Module):
     def forward(self, states: Tensor, unseen: Tensor | None, memory: Memory, layer: int) -> Tensor:
         """(rows, chunk, d_model) → the same. unseen: what is added to scores, (rows, 1, 1, left + chunk), if anything."""
         query, new = self.project(self.norm(states)).split([self.size, 2 * self.size], dim=-1)
-        key, value = memory.keys_and_values(layer, new).split(self.size, dim=-1)
+        seen = memory.keys_and_values(layer, new)
         heads = self._heads(query)
         bias = self._by_place(heads)
         if unseen is not None:
             bias = bias + unseen
-        attended = functional.scaled_dot_product_attention(heads, self._heads(key), self._heads(value), attn_mask=bias)
-        output: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        if seen.dtype == torch.bfloat16 and seen.device.type == "cpu":  # so few queries at a time are faster in float32 there
+            heads, seen, bias = heads.float(), seen.float(), bias.float()
+        key, value = (self._heads(part) for part in seen.split(self.size, dim=-1))
+        attended = functional.scaled_dot_product_attention(heads, key, value, attn_mask=bias)
+        output: Tensor = self.out(attended.transpose(1, 2).flatten(2).to(states.dtype))
         return output
 
     def _heads(self, states: Tensor) -> Tensor:
@@ -211,51 +214,6 @@ class CtcHead(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         logits: Tensor = self.linear(states)
         return logits.float().log_softmax(dim=-1)
-
-
-class History:
-    """A memory of tensors: `keys` (rows, left, layers, 2 * d_model) and `gates` (rows, kernel - 1, layers, d_model), oldest
-    first, and the row before each stage, (rows, 1, bands, channels). What is new is collected."""
-
-    def __init__(self, keys: Tensor, gates: Tensor, stages: tuple[Tensor, ...]) -> None:
-        self.keys, self.gates, self.stages = keys, gates, stages
-        self.new_keys: list[Tensor] = []
-        self.new_gates: list[Tensor] = []
-        self.new_stages: list[Tensor] = []
-
-    def keys_and_values(self, layer: int, new: Tensor) -> Tensor:
-        self.new_keys.append(new)
-        return torch.cat([self.keys[:, :, layer], new], dim=1)
-
-    def gated(self, layer: int, new: Tensor) -> Tensor:
-        self.new_gates.append(new)
-        return torch.cat([self.gates[:, :, layer], new], dim=1)
-
-    def stage_input(self, stage: int, new: Tensor) -> Tensor:
-        self.new_stages.append(new[:, -1:])
-        return torch.cat([self.stages[stage], new], dim=1)
-
-
-class ExportedStep(nn.Module):
-    """Encoder and head as a pure function of tensors, all sizes but the number of rows fixed."""
-
-    def __init__(self, encoder: StreamingEncoder, head: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
-
-    def forward(
-        self, mel: Tensor, is_fresh: Tensor, unseen: Tensor, keys: Tensor, gates: Tensor, *stages: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Args: as `StreamingEncoder` and `History`; nothing is None.
-
-        Returns:
-            The head's output; the chunk's own keys and values (rows, chunk, layers, 2 * d_model) and gates (rows, chunk, layers,
-            d_model); and the last row before each stage.
-        """
-        memory = History(keys, gates, stages)
-        output = self.head(self.encoder(mel, is_fresh, unseen, memory))
-        return output, torch.stack(memory.new_keys, dim=2), torch.stack(memory.new_gates, dim=2), *memory.new_stages
 
 
 def below(weights: Weights, prefix: str) -> dict[str, Tensor]:

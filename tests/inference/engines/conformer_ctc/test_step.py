@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from inference.engines.arithmetic import BF16, INT8, Arithmetic
-from inference.engines.conformer_ctc.pool import Batch, PoolMemory, SlotPool
+from inference.engines.conformer_ctc.pool import PoolMemory, SlotPool
 from inference.engines.conformer_ctc.runtime import TorchRuntime
-from inference.engines.conformer_ctc.step import ExportedStep
 from tests.inference.engines.conformer_ctc.networks import SHAPES, config_of, network_of, random_mel, runtime_of
 
 NUM_CHUNKS = 6
@@ -133,23 +132,3 @@ def test_lower_precision_says_nearly_the_same(arithmetic: Arithmetic) -> None:
     difference = np.abs(streamed(rough, mels, [0, 1]) - streamed(exact, mels, [0, 1]))
 
     assert 0 < difference.mean() < 0.25
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_step_as_a_function_of_tensors_says_the_same(shape: str) -> None:
-    network = network_of(config_of(*SHAPES[shape]))
-    runtime = runtime_of(network)
-    exported = ExportedStep(runtime.encoder, runtime.head)
-    pool = SlotPool(runtime.geometry, num_rings=1)
-    slots = [pool.take(), pool.take()]
-    mels = random_mel(2, whole_chunks(runtime))
-    expected = streamed(runtime, mels, [0, 0])
-    said = []
-    with torch.no_grad():
-        for pair in zip(*(chunks_of(runtime, mel) for mel in mels), strict=True):
-            batch = Batch(pool, slots)
-            output, *new = exported(torch.stack(pair), batch.fresh_rows(), batch.unseen_scores(), *batch.history())
-            batch.keep(*new)
-            said.append(output.numpy())
-
-    np.testing.assert_allclose(np.concatenate(said, axis=1), expected, atol=EXACT)
