@@ -114,7 +114,8 @@ class WordSearch:
         )
 
     def _tree(self) -> Trie:
-        """All words with and without what may follow them: without it the last token could not be held over several frames."""
+        """All words, with the space behind them: words must not run together, or letters that are words spell anything. Where words
+        begin with pieces of their own a blank may stand there: without it the last piece could not be held over several frames."""
         trie = Trie(len(self.tokens) + 1, self.separator)
         ngrams = self._ngrams()
         start = ngrams.start(False)  # noqa: FBT003  # as the start of a line
@@ -125,8 +126,9 @@ class WordSearch:
                 unwritable.append(word)
                 continue
             _state, score = ngrams.score(start, number)
-            trie.insert([*spelled], number, score)
             trie.insert([*spelled, self.separator], number, score)
+            if self.speller.space is None:
+                trie.insert([*spelled], number, score)
         trie.smear(SmearingMode.MAX)
         self._complain(unwritable)
         return trie
