@@ -14,6 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.admin.sentences import localised
 from transcription.models import ASRModel, ModelRoute, ModelSchedule
 from transcription.schedules import Conflict, Window, find_conflicts, window_complaints, zone_named
@@ -55,9 +56,9 @@ def enabled_models() -> Any:
 
 def language_model_choice(chosen: str, empty_label: Any, help_text: Any) -> forms.ChoiceField:
     """Among those that lie on this machine, and the one that was chosen, even if it is gone."""
-    names = sorted({*installed_language_models(), chosen} - {""})
+    names = sorted({*installed_language_models(), chosen} - {"", NO_LANGUAGE_MODEL})
     return forms.ChoiceField(
-        choices=[("", empty_label), *((name, name) for name in names)],
+        choices=[("", empty_label), *((name, name) for name in names), (NO_LANGUAGE_MODEL, _("none"))],
         required=False,
         label=_("Language model"),
         help_text=help_text,
@@ -109,7 +110,7 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
         if "language_model" in self.fields:
             self.fields["language_model"] = language_model_choice(
                 self.instance.language_model,
-                _("the model's own, or none"),
+                _("the model's own, if it has one"),
                 _("What is likely to be said, for models that take one. They are made with manage.py lm build."),
             )
 

@@ -159,7 +159,7 @@ class RouteSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(help_text="Name of the model that the route has now.")
     serving = serializers.CharField(help_text="The one that serves: `model`, or `fallback` while there is too much to do.")
     partial_model = serializers.CharField(help_text="The one that writes partial texts; empty: the one that serves does.")
-    language_model = serializers.CharField(help_text="Name of the language model; empty: none, or the model's own.")
+    language_model = serializers.CharField(help_text="Name of the language model, or none; empty: the model's own.")
     fallback = serializers.CharField(help_text="Name of the lighter model; empty: there is none.")
     next_model = serializers.CharField(help_text="What the schedule changes to next; empty: nothing will change by itself.")
     next_at = serializers.DateTimeField(allow_null=True, help_text="When (ISO 8601); null: never.")

@@ -66,7 +66,7 @@ class ModelRoute(models.Model):
     """Which model serves the streams of a scenario in a language; an empty language stands for every other one.
 
     `partial_model` is a fast one that writes the partial texts, where finals are to come from a slower one; null: `model` writes
-    both. `language_model`: by its name, see docs/language-models.md; empty: none, or the model's own.
+    both. `language_model`: by its name, see docs/language-models.md; empty: the model's own, or none.
     `fallback` is a lighter model for what is said while texts are more than `fallback_above_ms` late, until they are less than
     `fallback_below_ms` late again. `fallback_since` says since when it serves; null: it does not. `previous_model` is what a
     roll-back returns to, `usual_model` what serves when no window and no override holds; null: whatever serves now.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from inference.messages import ModelInfo
 
 GENERAL: Final = "general"
@@ -41,7 +42,7 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a stream is heard with, by name. `model` None: the inference process chooses as it does without routes.
-    `partial_model` None: the same model writes partial texts. `language_model` empty: none, or the model's own."""
+    `partial_model` None: the same model writes partial texts. `language_model` empty: the model's own, or none."""
 
     model: str | None = None
     partial_model: str | None = None
@@ -67,10 +68,14 @@ class RouteTable:
 
     def language_model_complaint(self, name: str | None) -> str | None:
         """Why a stream cannot be heard with the language model `name`, or None."""
-        if not name or name in self.language_models:
+        if not name or self.has_language_model(name):
             return None
         known = sorted(self.language_models)
         return f"language_model is {name!r}; this server has {', '.join(known) or 'none'}.{_hint(name, known)}"
+
+    def has_language_model(self, name: str) -> bool:
+        """Whether a stream may ask for it; also for none."""
+        return name in self.language_models or name == NO_LANGUAGE_MODEL
 
     def choice_for(self, scenario: str | None, languages: Sequence[str], models: Sequence[ModelInfo]) -> Choice:
         """What serves a stream that listens for `languages` (none: detects), of the models that are loaded.
@@ -82,7 +87,7 @@ class RouteTable:
             model = next((name for name in route.models if name in able), None)
             if model is not None:
                 is_pair = route.partial_model in able and route.partial_model != model
-                language_model = route.language_model if route.language_model in self.language_models else ""
+                language_model = route.language_model if self.has_language_model(route.language_model) else ""
                 return Choice(model, route.partial_model if is_pair else None, language_model)
         return Choice()
 

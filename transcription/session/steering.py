@@ -76,7 +76,7 @@ class Steering:
     def _chosen(self, start: Start, languages: Sequence[str]) -> Choice:
         table = self.routes()
         routed = table.choice_for(start.scenario, languages, self.models())
-        of_key = self.language_model if self.language_model in table.language_models else ""
+        of_key = self.language_model if table.has_language_model(self.language_model) else ""
         language_model = start.language_model or of_key or routed.language_model
         if start.model is not None:
             return Choice(start.model, None, start.language_model or of_key)

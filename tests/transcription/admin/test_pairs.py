@@ -78,7 +78,7 @@ def test_a_model_that_does_not_know_the_language_writes_no_partial_texts(site: C
 
 def test_a_language_model_is_chosen_among_those_that_there_are(site: Client, route: ModelRoute) -> None:
     form = site.get(f"{BASE}/{route.pk}/change/").context["adminform"].form
-    assert [name for name, _label in form.fields["language_model"].choices] == ["", "clinic"]
+    assert [name for name, _label in form.fields["language_model"].choices] == ["", "clinic", "none"]
 
     assert "Language model: clinic" in save(site, route, language_model="clinic")
     save(site, route, language_model="half-built")

@@ -119,4 +119,10 @@ def test_an_unknown_language_model_is_refused_with_those_that_there_are() -> Non
         == "language_model is 'digit'; this server has clinic, digits. Did you mean digits?"
     )
     assert RouteTable().language_model_complaint("digits") == "language_model is 'digits'; this server has none."
-    assert [table.language_model_complaint(name) for name in (None, "", "clinic")] == [None, None, None]
+    assert [table.language_model_complaint(name) for name in (None, "", "clinic", "none")] == [None] * 4
+
+
+def test_a_route_can_do_without_the_language_model_of_its_model() -> None:
+    table = RouteTable((Route(1, "general", "", "many", language_model="none"),))
+
+    assert table.choice_for(None, ["en"], LOADED).language_model == "none"

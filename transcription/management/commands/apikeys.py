@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.access.keys import make_key, revoke_key
 from transcription.listeners import Scope
 from transcription.models import MAX_RETENTION_DAYS, ApiKey
@@ -98,7 +99,7 @@ def user_named(name: str) -> User:
 
 def language_model_named(name: str) -> str:
     known = installed_language_models()
-    if name and name not in known:
+    if name and name not in {*known, NO_LANGUAGE_MODEL}:
         raise CommandError(f"There is no language model {name!r} here; there are: {', '.join(sorted(known)) or 'none'}.")
     return name
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap
 from transcription.schedules import next_change, window_complaints
 from transcription.serving.choices import plan_of
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         pairing = verbs.add_parser("set", help="the model of partial texts and the language model of a route")
         pairing.add_argument("route", help="as `list` calls it: scenario/language, or scenario/* for any")
         pairing.add_argument("--partial-model", help="a fast one for partial texts; empty: the route's own model writes them")
-        pairing.add_argument("--language-model", help="see `manage.py lm list`; empty: the model's own, or none")
+        pairing.add_argument("--language-model", help="see `manage.py lm list`; none; empty: the model's own")
         scenarios = verbs.add_parser(
             "scenarios", help=f"routes {', '.join(EDGE_SCENARIOS)} to the model {EDGE_MODEL}, in service"
         )
@@ -144,7 +145,7 @@ def route_named(text: str) -> ModelRoute:
 
 def language_model_named(name: str) -> str:
     known = installed_language_models()
-    if name and name not in known:
+    if name and name not in {*known, NO_LANGUAGE_MODEL}:
         raise CommandError(f"There is no language model {name!r} here; there are: {', '.join(sorted(known)) or 'none'}.")
     return name
 
