@@ -38,7 +38,7 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.vad import SileroVad
+from inference.silero import SileroVad
 
 FRAME_SAMPLES: Final = SAMPLE_RATE_HZ // 10
 WHOLE_WINDOW_SAMPLES: Final = 30 * SAMPLE_RATE_HZ

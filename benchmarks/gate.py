@@ -24,8 +24,8 @@ from inference.audio import SAMPLE_RATE_HZ, rms
 from inference.endpointing import FRAME_MS
 from inference.gate import EnergyGate
 from inference.messages import SpeechStarted, StreamOptions
+from inference.silero import SileroVad
 from inference.stream import Stream
-from inference.vad import SileroVad
 
 CHUNK_SAMPLES: Final = SAMPLE_RATE_HZ // 10
 BEFORE_S: Final = 4.0

@@ -46,7 +46,7 @@ from inference.messages import (
     request_decoder,
 )
 from inference.observing import Observer
-from inference.vad import LevelVad, SileroVad, SpeechDetector
+from inference.vad import LevelVad, SpeechDetector
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,11 @@ class InferenceServer:
             self._load_one(engine)
             logger.info("%s is warm%s", engine.info.name, f" ({engine.info.precision})" if engine.info.precision else "")
         memory.settle()
-        return LevelVad() if all(engine.info.engine == "fake" for engine in self.engines) else SileroVad()
+        if all(engine.info.engine == "fake" for engine in self.engines):
+            return LevelVad()
+        from inference.silero import SileroVad  # loads torch, which a process with the scripted engine alone does without
+
+        return SileroVad()
 
     def _load_one(self, engine: Engine[Any]) -> None:
         device = device_of(engine, self.config)

@@ -26,7 +26,8 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.vad import LevelVad, SileroVad, SpeechDetector
+from inference.silero import SileroVad
+from inference.vad import LevelVad, SpeechDetector
 
 EventT = TypeVar("EventT", bound=AnyStreamEvent)
 LINK = 0

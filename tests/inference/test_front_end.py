@@ -16,8 +16,9 @@ from inference.denoise import Denoiser
 from inference.endpointing import FRAME_MS, FRAME_SAMPLES
 from inference.gate import EnergyGate
 from inference.messages import Checkpoint, SpeechStarted, StreamDone, StreamOptions, StreamProgress, Timings, TranscriptFinal
+from inference.silero import SileroVad
 from inference.stream import Heard, Stream
-from inference.vad import CONTEXT_SAMPLES, LevelVad, SileroVad, SpeechDetector
+from inference.vad import CONTEXT_SAMPLES, LevelVad, SpeechDetector
 from tests.speech import clips
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ // 10
