@@ -10,6 +10,7 @@ from typing import Final
 
 from inference.engines.arithmetic import BY_NAME, FP32
 from inference.engines.conformer_ctc.weights.own import CONFIG
+from inference.training.aligning import read_timings, save_timings, word_times
 from inference.training.errors import TrainingError
 from inference.training.export import export_network, num_bytes
 from inference.training.finetuning import Adaptation, Guard, finetune_guarded, material
@@ -26,11 +27,12 @@ FORMS: Final = ("int8", "fp16", "fp32")
 
 def parser() -> ArgumentParser:
     root = ArgumentParser(prog="python -m inference.training", description="Train, judge, adapt and export streaming Conformers.")
-    commands = root.add_subparsers(required=True, metavar="train|evaluate|export|finetune|language|synthesise")
+    commands = root.add_subparsers(required=True, metavar="train|evaluate|export|finetune|align|language|synthesise")
     _add_train(commands.add_parser("train", help="train a streaming Conformer with CTC, or go on with a training"))
     _add_evaluate(commands.add_parser("evaluate", help="word error on held-out speakers, as streams hear them"))
     _add_export(commands.add_parser("export", help="make a model for the server of a training, as far as it has come"))
     _add_finetune(commands.add_parser("finetune", help="adapt a model to a few minutes of speech, if it gets better by it"))
+    _add_align(commands.add_parser("align", help="find the times of words with a trained model, for splicing"))
     _add_language(commands.add_parser("language", help="build the language model of conformer-edge"))
     _add_synthesise(commands.add_parser("synthesise", help="let espeak-ng and flite say sentences of the domains"))
     return root
@@ -43,6 +45,7 @@ def _add_train(command: ArgumentParser) -> None:
     command.add_argument("--recipe", type=Path, help="JSON with what is to differ from the built-in recipe")
     command.add_argument("--steps", type=int, help="of the whole training; a continued one takes them as its new end")
     command.add_argument("--seed", type=int)
+    command.add_argument("--timings", type=Path, action="append", default=[], help="times of words that `align` has written")
     command.add_argument("--here", action="store_true", help="make batches in this process, not in one of their own")
 
 
@@ -58,7 +61,8 @@ def train_command(options: Namespace) -> None:
     places = Places(options.run, tuple(options.data), options.noise)
     items = training_items(places.corpora)
     trainer = start(places, recipe)
-    carry_on(trainer, batch_maker(trainer.recipe, items, places.noise, {}), places, Pace(num_processes=0 if options.here else 1))
+    maker = batch_maker(trainer.recipe, items, places.noise, read_timings(options.timings))
+    carry_on(trainer, maker, places, Pace(num_processes=0 if options.here else 1))
 
 
 def _add_evaluate(command: ArgumentParser) -> None:
@@ -134,6 +138,20 @@ def finetune_command(options: Namespace) -> None:
     lm_folder = options.model / "lm"
     export_network(better, options.better, options.form, lm_folder if lm_folder.is_dir() else None)
     _say(f"{options.better / CONFIG} is written.")
+
+
+def _add_align(command: ArgumentParser) -> None:
+    command.set_defaults(run_command=align_command)
+    command.add_argument("run", type=Path, help="folder of the training")
+    command.add_argument("timings", type=Path, help="file for the times, written over")
+    command.add_argument("--data", type=Path, action="append", required=True, help="whose training sentences are aligned")
+
+
+def align_command(options: Namespace) -> None:
+    items = training_items(options.data)
+    timings = word_times(averaged_network(options.run)[1], items)
+    save_timings(timings, options.timings)
+    _say(f"{options.timings}: {len(timings)} of {len(items)} utterances.")
 
 
 def _add_language(command: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from inference.audio import SAMPLE_RATE_HZ
 from inference.training.corpus import AudioShelf, Item, isolated_corpora, read_corpus
-from inference.training.utterances import Sentence, Speaker
+from inference.training.utterances import Clip, Sentence, Speaker, recorded
 from inference.wording import num_wrong, words
 
 NUM_RESAMPLES: Final = 1000
@@ -77,7 +77,7 @@ def trials_of(items: Sequence[Item], max_trials: int | None = None) -> list[Tria
     trials: list[Trial] = []
     for domain in sorted({item.corpus for item in items}):
         mine = [item for item in items if item.corpus == domain]
-        sentences = joined_strings(mine) if domain in isolated else [Sentence((item,)) for item in mine]
+        sentences = joined_strings(mine) if domain in isolated else [recorded(item) for item in mine]
         trials += [_trial(sentence, domain, shelf) for sentence in _spread(sentences, max_trials)]
     return trials
 
@@ -91,7 +91,7 @@ def joined_strings(items: Sequence[Item]) -> list[Sentence]:
         order = [mine[int(place)] for place in rng.permutation(len(mine))]
         while order:
             length = int(rng.integers(*STRING_WORDS))
-            sentences.append(Sentence(tuple(order[:length])))
+            sentences.append(Sentence(tuple(Clip(item, item.text) for item in order[:length]), is_joined=True))
             order = order[length:]
     return sentences
 
@@ -104,9 +104,9 @@ def _spread(sentences: list[Sentence], max_trials: int | None) -> list[Sentence]
 
 
 def _trial(sentence: Sentence, domain: str, shelf: AudioShelf) -> Trial:
-    utterance = Speaker(shelf).say(sentence, np.random.default_rng(len(sentence.items)))
+    utterance = Speaker(shelf).say(sentence, np.random.default_rng(len(sentence.clips)))
     silence = np.zeros(int(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
-    return Trial(sentence.items[0].id, domain, utterance.text, np.concatenate([silence, utterance.audio, silence]))
+    return Trial(sentence.clips[0].item.id, domain, utterance.text, np.concatenate([silence, utterance.audio, silence]))
 
 
 def verdicts(answers: Sequence[Answer]) -> list[Verdict]:

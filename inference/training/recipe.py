@@ -23,10 +23,13 @@ EDGE: Final = EncoderConfig(
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """num_steps: of the whole training; the learning rate falls to its end as a half cosine. warm_steps: the first of them learn
-    frame by frame from guessed times of letters, the next fade_steps from both. chunk_shares: how often each of the encoder's
-    look-aheads is taken, in their order. early_layer: has a CTC loss of its own, of weight early_share. batch_s: audio per
-    step. shares: how much each corpus gives, 1 where not named. For the first lead_steps only corpora of isolated
-    words are heard, whose letters are known best, and nothing is augmented; augmentation then grows for calm_steps."""
+    frame by frame from guessed times of letters, the next fade_steps from both. For the first lead_steps only corpora of isolated
+    words are heard, whose letters are known best, and nothing is augmented; augmentation then grows for calm_steps.
+
+    batch_s: audio per step. shares: how much each corpus gives, 1 where not named. spliced: corpora whose words are also heard in
+    another order, as a corpus `NAME spliced`, where times of words are given. chunk_shares: how often each of the encoder's
+    look-aheads is taken, in their order. early_layer: has a CTC loss of its own, of weight early_share.
+    """
 
     encoder: EncoderConfig = EDGE
     seed: int = 1
@@ -37,6 +40,7 @@ class Recipe:
     batch_s: float = 14.0
     max_sentence_s: float = 12.0
     shares: dict[str, float] = field(default_factory=dict)
+    spliced: tuple[str, ...] = ()
     calm_steps: int = 2_000
     peak_rate: float = 1.5e-3
     ramp_steps: int = 100
@@ -75,7 +79,5 @@ def recipe_of(record: dict[str, Any]) -> Recipe:
         raise TrainingError(f"A recipe knows nothing of {strange}; it has {[each.name for each in fields(Recipe)]}.")
     encoder = dict(record.get("encoder") or asdict(EDGE))
     encoder["contexts"] = tuple((int(left), int(right)) for left, right in encoder["contexts"])
-    changed = {"encoder": EncoderConfig(**encoder)}
-    if "chunk_shares" in record:
-        changed["chunk_shares"] = tuple(record["chunk_shares"])  # type: ignore[assignment]
-    return Recipe(**(record | changed))
+    lists: dict[str, Any] = {name: tuple(record[name]) for name in ("chunk_shares", "spliced") if name in record}
+    return Recipe(**(record | lists | {"encoder": EncoderConfig(**encoder)}))

@@ -18,7 +18,7 @@ from inference.training.batches import BatchMaker, batches
 from inference.training.corpus import AudioShelf, Item, read_corpus
 from inference.training.errors import TrainingError
 from inference.training.recipe import Recipe, read_recipe
-from inference.training.timing import TimedWord
+from inference.training.timing import Timings
 from inference.training.trainer import BLANK, Progress, Trainer, new_network, train
 from inference.training.utterances import Library, Speaker
 
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 RECIPE: Final = "recipe.json"
 CHECKPOINT: Final = "checkpoint.pt"
-Timings = dict[str, tuple[TimedWord, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +63,18 @@ def training_items(corpora: Sequence[Path]) -> list[Item]:
 
 def batch_maker(recipe: Recipe, items: Sequence[Item], noise: Path | None, timings: Timings) -> BatchMaker:
     augmenter = Augmenter(AugmentationOptions(), read_backgrounds(noise))
-    return BatchMaker(Library(items), Speaker(AudioShelf(), timings), augmenter, BLANK, recipe)
+    return BatchMaker(Library(items, recipe.spliced, timings), Speaker(AudioShelf(), timings), augmenter, BLANK, recipe)
 
 
 def start(places: Places, recipe: Recipe) -> Trainer:
-    """A new training, or the one that lies in the folder, continued with the number of steps of `recipe`."""
+    """A new training, or the one that lies in the folder, continued by `recipe`; network and seed stay."""
     places.run.mkdir(parents=True, exist_ok=True)
     checkpoint = places.run / CHECKPOINT
     if not checkpoint.exists():
         recipe.save(places.run / RECIPE)
         return Trainer(recipe, new_network(recipe))
     before = read_recipe(places.run / RECIPE)
-    recipe = replace(before, num_steps=recipe.num_steps, shares=recipe.shares or before.shares)
+    recipe = replace(recipe, encoder=before.encoder, seed=before.seed)
     recipe.save(places.run / RECIPE)
     trainer = Trainer(recipe, new_network(recipe))
     trainer.load_state(read_checkpoint(checkpoint))

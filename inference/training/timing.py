@@ -33,6 +33,10 @@ class TimedWord:
         return TimedWord(self.text, self.start_s / speed + offset_s, self.end_s / speed + offset_s)
 
 
+Timings = dict[str, tuple[TimedWord, ...]]
+"""By the id of an utterance."""
+
+
 def is_loud(audio: np.ndarray) -> np.ndarray:
     """bool (num_windows,): whether somebody seems to speak in each 10 ms.
 

@@ -9,11 +9,14 @@ import numpy as np
 
 from inference.audio import SAMPLE_RATE_HZ
 from inference.training.corpus import AudioShelf, Item, isolated_corpora
-from inference.training.timing import TimedWord, guessed_words, trimmed_span
+from inference.training.timing import TimedWord, Timings, guessed_words, trimmed_span
 
 MAX_WORDS: Final = 9
 MEAN_GAP_S: Final = 0.09
 MAX_GAP_S: Final = 0.5
+MIN_CLIP_S: Final = 0.12
+MAX_CLIP_S: Final = 1.2
+"""A word that is cut out of a sentence is not shorter or longer."""
 FADE_SAMPLES: Final = SAMPLE_RATE_HZ // 200
 """5 ms: so that no joint clicks."""
 
@@ -31,30 +34,50 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """What is to be heard: one recording, or several isolated words of one speaker, in order."""
+class Clip:
+    """A recording, or one word of it: from start_s to end_s."""
 
-    items: tuple[Item, ...]
+    item: Item
+    text: str
+    start_s: float = 0.0
+    end_s: float = float("inf")
 
     @property
     def seconds(self) -> float:
-        return sum(item.seconds + (MEAN_GAP_S if len(self.items) > 1 else 0.0) for item in self.items)
+        return min(self.end_s, self.item.seconds) - self.start_s
+
+    @property
+    def span(self) -> slice:
+        """Its samples in the recording."""
+        return slice(int(self.start_s * SAMPLE_RATE_HZ), int(min(self.end_s, self.item.seconds + 1) * SAMPLE_RATE_HZ))
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is to be heard: one recording as it is, or words of one speaker, joined in order."""
+
+    clips: tuple[Clip, ...]
+    is_joined: bool
+
+    @property
+    def seconds(self) -> float:
+        return sum(clip.seconds + (MEAN_GAP_S if self.is_joined else 0.0) for clip in self.clips)
 
 
 class Voices:
-    """The isolated words of each speaker."""
+    """The words of each speaker, one clip each."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        by_speaker: defaultdict[str, list[Item]] = defaultdict(list)
-        for item in items:
-            by_speaker[item.speaker].append(item)
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        by_speaker: defaultdict[str, list[Clip]] = defaultdict(list)
+        for clip in clips:
+            by_speaker[clip.item.speaker].append(clip)
         self._by_speaker = dict(sorted(by_speaker.items()))
 
     def sentence(self, rng: np.random.Generator) -> Sentence:
         """One speaker says up to MAX_WORDS words at random; long strings are as likely as short ones."""
         voice = list(self._by_speaker.values())[int(rng.integers(len(self._by_speaker)))]
         picks = rng.integers(len(voice), size=int(rng.integers(1, MAX_WORDS + 1)))
-        return Sentence(tuple(voice[int(pick)] for pick in picks))
+        return Sentence(tuple(voice[int(pick)] for pick in picks), is_joined=True)
 
 
 class Speaker:
@@ -63,12 +86,12 @@ class Speaker:
     timings: by the id of an item, the words of it where a model has found them; otherwise they are guessed.
     """
 
-    def __init__(self, shelf: AudioShelf, timings: dict[str, tuple[TimedWord, ...]] | None = None) -> None:
+    def __init__(self, shelf: AudioShelf, timings: Timings | None = None) -> None:
         self._shelf = shelf
         self._timings = timings or {}
 
     def say(self, sentence: Sentence, rng: np.random.Generator) -> Utterance:
-        return self._one(sentence.items[0]) if len(sentence.items) == 1 else self._joined(sentence, rng)
+        return self._joined(sentence, rng) if sentence.is_joined else self._one(sentence.clips[0].item)
 
     def _one(self, item: Item) -> Utterance:
         audio = self._shelf.read(item.path)
@@ -77,10 +100,10 @@ class Speaker:
     def _joined(self, sentence: Sentence, rng: np.random.Generator) -> Utterance:
         """Each word trimmed and at its own loudness, a short pause behind it."""
         parts, words, now = [], [], 0
-        for item in sentence.items:
-            audio = self._shelf.read(item.path)
+        for clip in sentence.clips:
+            audio = self._shelf.read(clip.item.path)[clip.span]
             spoken = faded(audio[trimmed_span(audio)] * 10 ** (rng.uniform(-3, 3) / 20))
-            words.append(TimedWord(item.text, now / SAMPLE_RATE_HZ, (now + len(spoken)) / SAMPLE_RATE_HZ))
+            words.append(TimedWord(clip.text, now / SAMPLE_RATE_HZ, (now + len(spoken)) / SAMPLE_RATE_HZ))
             gap = np.zeros(int(min(rng.exponential(MEAN_GAP_S), MAX_GAP_S) * SAMPLE_RATE_HZ), dtype=np.float32)
             parts += [spoken, gap]
             now += len(spoken) + len(gap)
@@ -98,26 +121,45 @@ def faded(audio: np.ndarray) -> np.ndarray:
 
 
 class Library:
-    """All sentences that training may hear, by domain; a domain is a corpus."""
+    """All sentences that training may hear, by domain: a corpus, or the words of one in another order."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[Item], spliced: Sequence[str] = (), timings: Timings | None = None) -> None:
         isolated = isolated_corpora(list(items))
-        self._voices = {name: Voices([item for item in items if item.corpus == name]) for name in sorted(isolated)}
-        self._recorded: dict[str, list[Item]] = {}
+        by_corpus: defaultdict[str, list[Item]] = defaultdict(list)
         for item in items:
-            if item.corpus not in isolated:
-                self._recorded.setdefault(item.corpus, []).append(item)
+            by_corpus[item.corpus].append(item)
+        self._recorded = {name: mine for name, mine in by_corpus.items() if name not in isolated}
+        self._voices = {name: Voices([Clip(item, item.text) for item in by_corpus[name]]) for name in sorted(isolated)}
+        for name in spliced:
+            clips = _clips(self._recorded.get(name, []), timings or {})
+            if clips:
+                self._voices[f"{name} spliced"] = Voices(clips)
 
     @property
     def domains(self) -> tuple[str, ...]:
         return (*self._voices, *self._recorded)
 
     def is_joined(self, domain: str) -> bool:
-        """Whether its sentences are made of isolated words."""
+        """Whether its sentences are made of single words."""
         return domain in self._voices
 
     def draw(self, domain: str, rng: np.random.Generator) -> Sentence:
         if domain in self._voices:
             return self._voices[domain].sentence(rng)
-        items = self._recorded[domain]
-        return Sentence((items[int(rng.integers(len(items)))],))
+        item = self._recorded[domain][int(rng.integers(len(self._recorded[domain])))]
+        return recorded(item)
+
+
+def recorded(item: Item) -> Sentence:
+    """As it was said."""
+    return Sentence((Clip(item, item.text),), is_joined=False)
+
+
+def _clips(items: Sequence[Item], timings: Timings) -> list[Clip]:
+    """The words of those whose times are known, but no scraps."""
+    return [
+        Clip(item, word.text, word.start_s, word.end_s)
+        for item in items
+        for word in timings.get(item.id, ())
+        if MIN_CLIP_S <= word.end_s - word.start_s <= MAX_CLIP_S
+    ]
