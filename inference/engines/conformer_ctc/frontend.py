@@ -83,7 +83,7 @@ class StreamingLogMel:
         frames = audio.unfold(1, FRAME_SAMPLES, HOP_SAMPLES) * self._window
         spectrum = torch.fft.rfft(frames, n=FFT_SAMPLES)
         power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
-        mel = (power @ self._filters).add_(self.options.guard).log_()
+        mel: Tensor = (power @ self._filters).add_(self.options.guard).log_()
         for row, audio_of_row in enumerate(pending):
             if audio_of_row.is_fresh:
                 mel[row, : self.geometry.num_virtual_mel_frames] = 0.0

@@ -48,7 +48,7 @@ class Subsampling(nn.Module):
         self.biases = nn.ParameterList(weights[f"{name}.bias"] for name in names)
         self.mixers = nn.ModuleList(linear(weights, f"conv.{3 * stage}") for stage in range(1, config.num_stages))
         scale = math.sqrt(config.d_model) if config.xscaling else 1.0
-        by_band = weights["out.weight"].unflatten(1, (config.subsampling_channels, -1)).transpose(1, 2).flatten(1)
+        by_band = weights["out.weight"].view(config.d_model, config.subsampling_channels, -1).transpose(1, 2).flatten(1)
         self.out = made_linear(by_band * scale, weights["out.bias"] * scale)
 
     def forward(self, mel: Tensor, is_fresh: Tensor | None, memory: Memory) -> Tensor:
@@ -101,13 +101,13 @@ class Attention(nn.Module):
         self.out = linear(weights, "self_attn.linear_out")
         positions = relative_positions(geometry.left_frames + self.chunk_frames, config.d_model)
         seen = positions[: geometry.left_frames + 2 * self.chunk_frames - 1] @ weights["self_attn.linear_pos.weight"].T
-        by_distance = seen.T.unflatten(0, (self.num_heads, self.head_size)) * self.head_size**-0.5
+        by_distance = seen.T.reshape(self.num_heads, self.head_size, -1) * self.head_size**-0.5
         self.by_distance = nn.Buffer(by_distance)
         self.between = nn.Buffer((bias_v - bias_u)[:, None] @ by_distance)
 
     def forward(self, states: Tensor, unseen: Tensor | None, memory: Memory, layer: int) -> Tensor:
         """(rows, chunk, d_model) → the same. unseen: what is added to scores, (rows, 1, 1, left + chunk), if anything."""
-        query, new = self.project(self.norm(states)).split([self.size, 2 * self.size], dim=-1)
+        query, new = torch.split(self.project(self.norm(states)), [self.size, 2 * self.size], dim=-1)
         seen = memory.keys_and_values(layer, new)
         heads = self._heads(query)
         bias = self._by_place(heads)
@@ -115,24 +115,25 @@ class Attention(nn.Module):
             bias = bias + unseen
         if seen.dtype == torch.bfloat16 and seen.device.type == "cpu":  # so few queries at a time are faster in float32 there
             heads, seen, bias = heads.float(), seen.float(), bias.float()
-        key, value = (self._heads(part) for part in seen.split(self.size, dim=-1))
+        key, value = (self._heads(part) for part in torch.split(seen, self.size, dim=-1))
         attended = functional.scaled_dot_product_attention(heads, key, value, attn_mask=bias)
         output: Tensor = self.out(attended.transpose(1, 2).flatten(2).to(states.dtype))
         return output
 
     def _heads(self, states: Tensor) -> Tensor:
         """(rows, frames, d_model) → (rows, heads, frames, head size)."""
-        return states.unflatten(-1, (self.num_heads, self.head_size)).transpose(1, 2)
+        return states.view(*states.shape[:2], self.num_heads, self.head_size).transpose(1, 2)
 
     def _by_place(self, heads: Tensor) -> Tensor:
         """Scores of positions, (rows, heads, chunk, left + chunk): each query sees the distances from another one on."""
         chunk, num_distances = self.chunk_frames, self.by_distance.shape[-1]
         together = heads.transpose(0, 1).flatten(1, 2)
-        scores = torch.baddbmm(self.between, together, self.by_distance).unflatten(1, (-1, chunk)).transpose(0, 1)
+        scores = torch.baddbmm(self.between, together, self.by_distance)
+        scores = scores.view(self.num_heads, -1, chunk, num_distances).transpose(0, 1)
         if chunk == 1:
             return scores
-        skewed = scores.flatten(2)[..., chunk - 1 : chunk * num_distances - 1].unflatten(-1, (chunk, num_distances - 1))
-        return skewed[..., : num_distances - chunk + 1]
+        skewed = scores.flatten(2)[..., chunk - 1 : chunk * num_distances - 1]
+        return skewed.view(*skewed.shape[:2], chunk, num_distances - 1)[..., : num_distances - chunk + 1]
 
 
 class Convolution(nn.Module):
@@ -197,7 +198,7 @@ class StreamingEncoder(nn.Module):
         Returns:
             (rows, chunk, d_model).
         """
-        states = self.subsampling(mel, is_fresh, memory)
+        states: Tensor = self.subsampling(mel, is_fresh, memory)
         for layer in self.layers:
             states = layer(states, unseen, memory)
         return states
@@ -222,14 +223,17 @@ def below(weights: Weights, prefix: str) -> dict[str, Tensor]:
 
 def linear(weights: Weights, name: str, *, scale: float = 1.0) -> nn.Linear:
     """Also of a convolution over one frame."""
-    bias = weights.get(f"{name}.bias")
-    return made_linear(weights[f"{name}.weight"].flatten(1) * scale, None if bias is None else bias * scale)
+    weight, bias = weights[f"{name}.weight"].flatten(1), weights.get(f"{name}.bias")
+    if scale != 1.0:
+        weight, bias = weight * scale, None if bias is None else bias * scale
+    return made_linear(weight, bias)
 
 
 def made_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     made.weight = nn.Parameter(weight, requires_grad=False)
-    made.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    if bias is not None:
+        made.bias = nn.Parameter(bias, requires_grad=False)
     return made
 
 

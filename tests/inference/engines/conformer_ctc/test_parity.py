@@ -39,7 +39,7 @@ def theirs(config: EncoderConfig) -> nn.Module:
         default_num_lookahead_tokens=right,
     )
     with seeded(0):
-        encoder = NemotronAsrStreamingEncoder(sizes).eval()
+        encoder: nn.Module = NemotronAsrStreamingEncoder(sizes).eval()
         for parameter in encoder.parameters():
             nn.init.normal_(parameter, std=0.3)
     return encoder
