@@ -16,6 +16,7 @@ from inference.training.augmentation import Augmenter
 from inference.training.characters import tokens_of, word_tokens
 from inference.training.recipe import Recipe
 from inference.training.utterances import Library, Sentence, Speaker, Utterance
+from inference.training.warping import MAX_WARP, warped
 
 LABEL_DELAY_MS: Final = 60
 """How long after its sound a letter is asked for in frame-level targets: the network has then heard it."""
@@ -48,10 +49,12 @@ class BatchMaker:
     def make(self, step: int) -> Batch:
         """The batch of this step; the same whenever it is asked for."""
         rng = np.random.default_rng([self._recipe.seed, step])
+        strength = self._recipe.strength(step)
         spoken = [self._speaker.say(sentence, rng) for sentence in self._like_lengths(step, rng)]
         if self._recipe.is_augmented:
-            spoken = [self._augmenter.augment(utterance, self._recipe.strength(step), rng) for utterance in spoken]
-        return self._collated(step, spoken)
+            spoken = [self._augmenter.augment(utterance, strength, rng) for utterance in spoken]
+        mels = [self._heard(utterance, strength, rng) for utterance in spoken]
+        return self._collated(step, spoken, mels)
 
     def _like_lengths(self, step: int, rng: np.random.Generator) -> list[Sentence]:
         """Sentences that are neighbours in length, as many as fill the batch."""
@@ -81,8 +84,12 @@ class BatchMaker:
             if sentence.seconds <= self._recipe.max_sentence_s:
                 return sentence
 
-    def _collated(self, step: int, spoken: Sequence[Utterance]) -> Batch:
-        mels = [self._log_mel(torch.from_numpy(utterance.audio)).T for utterance in spoken]
+    def _heard(self, utterance: Utterance, strength: float, rng: np.random.Generator) -> Tensor:
+        """Log-mel, float32 (mel frames, mels), as if the speaker's throat were longer or shorter."""
+        mel = self._log_mel(torch.from_numpy(utterance.audio)).T
+        return warped(mel, 1 + strength * float(rng.uniform(-MAX_WARP, MAX_WARP))) if self._recipe.is_augmented else mel
+
+    def _collated(self, step: int, spoken: Sequence[Utterance], mels: Sequence[Tensor]) -> Batch:
         tokens = [tokens_of(utterance.text) for utterance in spoken]
         num_out = [num_outputs(len(mel), self._config) for mel in mels]
         frame_targets = torch.full((len(spoken), max(num_out)), IGNORED)
@@ -90,7 +97,7 @@ class BatchMaker:
             frame_targets[row, :length] = self.frame_targets(utterance, length)
         return Batch(
             step=step,
-            mel=torch.nn.utils.rnn.pad_sequence(mels, batch_first=True),
+            mel=torch.nn.utils.rnn.pad_sequence(list(mels), batch_first=True),
             num_frames=torch.tensor([len(mel) for mel in mels]),
             targets=torch.tensor([token for row in tokens for token in row]),
             num_targets=torch.tensor([len(row) for row in tokens]),

@@ -16,6 +16,7 @@ WINDOW_SAMPLES: Final = SAMPLE_RATE_HZ // 100
 """10 ms: the grain of the loudness."""
 QUIET_DB: Final = 32.0
 """Below the loudest windows by this much, nobody speaks."""
+MARGIN_WINDOWS: Final = 4
 LETTER_WEIGHT: Final = 3.0
 """A spelled letter lasts as long as so many letters of a word."""
 WORD_WEIGHT: Final = 1.0
@@ -53,9 +54,10 @@ def is_loud(audio: np.ndarray) -> np.ndarray:
 
 
 def trimmed_span(audio: np.ndarray) -> slice:
-    """Samples from the first to the last loud window."""
+    """Samples from the first to the last loud window and a little more: words begin and end with quiet consonants."""
     loud = np.flatnonzero(is_loud(audio))
-    return slice(int(loud[0]) * WINDOW_SAMPLES, (int(loud[-1]) + 1) * WINDOW_SAMPLES)
+    first, end = int(loud[0]) - MARGIN_WINDOWS, int(loud[-1]) + 1 + MARGIN_WINDOWS
+    return slice(max(first, 0) * WINDOW_SAMPLES, min(end * WINDOW_SAMPLES, len(audio)))
 
 
 def guessed_words(audio: np.ndarray, words: Sequence[str]) -> tuple[TimedWord, ...]:

@@ -12,7 +12,7 @@ from inference.training.corpus import AudioShelf, Item, isolated_corpora
 from inference.training.timing import TimedWord, Timings, guessed_words, trimmed_span
 
 MAX_WORDS: Final = 9
-MEAN_GAP_S: Final = 0.09
+MEAN_GAP_S: Final = 0.12
 MAX_GAP_S: Final = 0.5
 MIN_CLIP_S: Final = 0.12
 MAX_CLIP_S: Final = 1.2
