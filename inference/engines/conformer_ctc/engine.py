@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from inference.audio import SAMPLE_RATE_HZ
+from inference.audio import SAMPLE_RATE_HZ, to_samples
 from inference.decoding.artefact import LmFiles
 from inference.decoding.language_model import LanguageModel
 from inference.decoding.lms import LanguageModels
@@ -29,6 +29,9 @@ from inference.messages import ModelInfo
 DEFAULT_CHUNK_MS: Final = 200
 MAX_ROWS: Final = 64
 """More in one step are hardly faster, and the others wait for it."""
+FLUSH_SAMPLES: Final = to_samples(200)
+"""Silence that a final hears behind its last sample: a word is often written a little after its end. Where more than the final
+was heard already, what lies behind it is the beginning of the next segment, and is left to that."""
 OpenRuntime = Callable[[StreamingEncoder, nn.Module, Arithmetic, torch.device], Runtime]
 
 
@@ -137,7 +140,9 @@ class ConformerEngine:
         if state.line is None:
             state.line = self.writer.open(window)
         if window.is_final:
-            state.num_wanted = self.geometry.num_frames_of(window.num_samples)
+            is_last_heard = state.num_heard == window.num_samples
+            num_samples = window.num_samples + (FLUSH_SAMPLES if is_last_heard else 0)
+            state.num_wanted = self.geometry.num_frames_of(num_samples)
 
     def _write_chunk(self, states: Sequence[Utterance]) -> None:
         """Of each one its next chunk."""

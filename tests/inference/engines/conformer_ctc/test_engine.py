@@ -71,6 +71,18 @@ def test_windows_of_any_length_lead_to_the_same_final(engine: ConformerEngine) -
     assert said(engine.step([final(state, audio)])[0]) == said(alone(engine, audio))
 
 
+def test_what_is_written_a_little_after_the_last_sample_is_in_the_final(engine: ConformerEngine) -> None:
+    audio, state = noise(SECOND), engine.open_stream()
+    engine.step([partial(state, audio)])
+
+    last = engine.step([final(state, audio)])[0]
+
+    written_in_silence = alone(engine, np.concatenate([audio, np.zeros(SECOND, dtype=np.float32)]))
+    expected = [word for word in said(written_in_silence)[1] if word[1] < 1200]
+    assert said(last)[1][: len(expected) - 1] == expected[:-1]
+    assert last.words[-1].end_ms > 1000
+
+
 def test_a_window_from_the_first_sample_on_is_heard_from_where_the_stream_is(engine: ConformerEngine) -> None:
     audio, state = noise(2 * SECOND), engine.open_stream()
     for end in range(SECOND // 2, 2 * SECOND, SECOND // 2):
