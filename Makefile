@@ -83,9 +83,9 @@ $(VENV)/.installed: requirements.txt requirements-bare.txt
 	@cat requirements.txt requirements-bare.txt | cmp -s - $@ || { echo "Installing what the server needs (this takes a minute, once) …"; $(PIP_INSTALL) -r requirements.txt && $(PIP_INSTALL) --no-deps -r requirements-bare.txt; }
 	@cat requirements.txt requirements-bare.txt > $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	@cat requirements.txt requirements-dev.txt | cmp -s - $@ || $(PIP_INSTALL) -r requirements-dev.txt
-	@cat requirements.txt requirements-dev.txt > $@
+$(VENV)/.installed-dev: requirements-dev.txt requirements-conformer.txt $(VENV)/.installed
+	@cat requirements.txt requirements-conformer.txt requirements-dev.txt | cmp -s - $@ || $(PIP_INSTALL) -r requirements-dev.txt
+	@cat requirements.txt requirements-conformer.txt requirements-dev.txt > $@
 
 node_modules/.installed: package.json .npmrc
 	npm install --silent

@@ -56,16 +56,18 @@ def _conformer(files: "ConformerFiles", placement: Placement, head: Head | None 
     from inference.decoding.lms import language_models_in
     from inference.engines import arithmetic, device
     from inference.engines.conformer_ctc.engine import ConformerEngine
+    from inference.engines.conformer_ctc.runtimes.choice import RuntimeOpener
     from inference.engines.conformer_ctc.transducing import ConformerRnntEngine
 
-    chosen = device.choose(placement.device)
+    chosen, streaming = device.choose(placement.device), placement.streaming
     make = ConformerEngine if files.outline().choose(head, files.name) == "ctc" else ConformerRnntEngine
     return make(
         files,
         arithmetic.choose(placement.precision, chosen),
         device=chosen,
-        chunk_ms=placement.streaming.chunk_ms,
-        language_models=language_models_in(placement.streaming.lm_dir),
+        chunk_ms=streaming.chunk_ms,
+        open_runtime=RuntimeOpener(streaming.runtime, streaming.graphs_dir),
+        language_models=language_models_in(streaming.lm_dir),
     )
 
 

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from inference.engines.cuda_graphs import recorded
 from inference.engines.whisper.network import MAX_TOKENS, AudioMemory, Decoder, Silence, TextMemory
 from inference.engines.whisper.runner import (
     EagerRunner,
@@ -48,8 +49,6 @@ NUM_NUMBERS = 3
 """Of each row in the output before the attention: token, logit, norm."""
 SCORED_AT_ONCE = 512
 """Places whose logits are computed together when a draft is read; 100 MB of float32 for each 512."""
-NUM_REHEARSALS = 2
-"""Runs before a graph is recorded: libraries choose their kernels and take their workspace in the first ones."""
 GIB: Final = 2**30
 
 
@@ -167,7 +166,7 @@ class StaticRunner(EagerRunner):
         with torch.cuda.device(self.memory.inputs.device):
             pool = torch.cuda.graph_pool_handle()
             for shape in reversed(self.shapes()):
-                self.repeats[shape] = _recorded(partial(self.compute, shape), pool)
+                self.repeats[shape] = recorded(partial(self.compute, shape), pool)
         logger.info("%d CUDA graphs recorded in %.1f s", len(self.repeats), time.monotonic() - started_s)
 
     def shapes(self) -> list[Shape]:
@@ -223,24 +222,6 @@ def _taken(decoder: Decoder, rules: Rules, silence: Silence, max_batch: int) -> 
             f"HARK_MAX_BATCH is {max_batch}, and {decoder.positions.device} has no memory for so many windows of this model. "
             "Set it lower, or load fewer models."
         ) from err
-
-
-def _recorded(function: Callable[[], None], pool: Any) -> Callable[[], None]:
-    """`function` as a graph; its kernels' own memory comes from `pool`, which all graphs share, since no two run at once.
-
-    Args:
-        pool: of `torch.cuda.graph_pool_handle`, whose type has no public name.
-    """
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch left it out
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(NUM_REHEARSALS):
-            function()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
-        function()
-    return graph.replay
 
 
 class StaticRun:

@@ -9,21 +9,21 @@ from torch import Tensor
 
 from inference.engines.arithmetic import BF16, INT8, Arithmetic
 from inference.engines.conformer_ctc.pool import PoolMemory, SlotPool
-from inference.engines.conformer_ctc.runtime import TorchRuntime
+from inference.engines.conformer_ctc.runtime import Runtime
 from tests.inference.engines.conformer_ctc.networks import SHAPES, config_of, network_of, random_mel, runtime_of
 
 NUM_CHUNKS = 6
 EXACT = 1e-5
 
 
-def chunks_of(runtime: TorchRuntime, mel: Tensor) -> list[Tensor]:
+def chunks_of(runtime: Runtime, mel: Tensor) -> list[Tensor]:
     """(mel frames, mels) as a stream brings it: padded in front."""
     geometry = runtime.geometry
     padded = torch.cat([torch.zeros(geometry.num_virtual_mel_frames, mel.shape[1]), mel])
     return list(torch.split(padded, geometry.chunk_mel_frames))
 
 
-def streamed(runtime: TorchRuntime, mels: Tensor, starts: list[int]) -> np.ndarray:
+def streamed(runtime: Runtime, mels: Tensor, starts: list[int]) -> np.ndarray:
     """Rows of mels, each beginning at the step that `starts` says, and leaving when it is over."""
     chunks = [chunks_of(runtime, mel) for mel in mels]
     slots: dict[int, int] = {}
@@ -44,7 +44,7 @@ def streamed(runtime: TorchRuntime, mels: Tensor, starts: list[int]) -> np.ndarr
     return np.array([np.concatenate(frames) for frames in said])
 
 
-def whole_chunks(runtime: TorchRuntime, num_chunks: int = NUM_CHUNKS) -> int:
+def whole_chunks(runtime: Runtime, num_chunks: int = NUM_CHUNKS) -> int:
     """Mel frames that give so many chunks exactly."""
     return num_chunks * runtime.geometry.chunk_mel_frames - runtime.geometry.num_virtual_mel_frames
 

@@ -1,0 +1,247 @@
+"""The streaming step as one graph: a pure function from a chunk and what its streams remember to outputs and what is new.
+
+It computes what `StreamingEncoder` computes, with the same weights. The difference is how the past is read: keys and values
+come as rings that nobody puts in order, joins or copies, which is half of what a step costs otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.nn import functional
+
+from inference.engines.conformer_ctc.geometry import Geometry
+from inference.engines.conformer_ctc.step import Attention, Convolution, Layer, StreamingEncoder, Subsampling
+
+MAX_ROWS = 4096
+"""More than any batch; a graph wants to be told a bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Shapes of what a stream remembers, in the order in which a graph takes it, layer after layer of each kind.
+
+    stages: (channels, 1, bands) of each stage. keys: (heads, head size, ring). values: (heads, ring, head size). gates:
+    (d_model, kernel - 1), oldest first.
+    """
+
+    num_layers: int
+    stages: tuple[tuple[int, ...], ...]
+    keys: tuple[int, ...]
+    values: tuple[int, ...]
+    gates: tuple[int, ...]
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> "Rows":
+        config, ring = geometry.config, ring_frames(geometry)
+        return cls(
+            num_layers=config.num_layers,
+            stages=tuple((channels, 1, bands) for channels, bands in geometry.stage_rows()),
+            keys=(config.num_heads, config.head_size, ring),
+            values=(config.num_heads, ring, config.head_size),
+            gates=(config.d_model, geometry.conv_frames),
+        )
+
+    def names(self) -> list[str]:
+        """Of the inputs that hold the past."""
+        kinds = ("keys", "values", "gates")
+        layers = [f"{kind}_{layer}" for kind in kinds for layer in range(self.num_layers)]
+        return [*(f"stage_{number}" for number in range(len(self.stages))), *layers]
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of the same, without the rows of the batch."""
+        return [*self.stages, *(shape for shape in (self.keys, self.values, self.gates) for _ in range(self.num_layers))]
+
+
+def ring_frames(geometry: Geometry) -> int:
+    """A whole number of chunks, so that a chunk lies in one piece; one chunk, out of sight, where nothing is seen of the past."""
+    return max(geometry.left_frames, geometry.chunk_frames)
+
+
+class RingAttention(nn.Module):
+    """`Attention` over a ring: scores of the past and of the chunk are computed apart."""
+
+    def __init__(self, attention: Attention) -> None:
+        super().__init__()
+        self.inner = attention
+
+    def forward(
+        self, states: Tensor, distances: Tensor, unseen: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Args:
+            states: (rows, chunk, d_model). distances: int64 (rows, heads, chunk, ring + chunk), which column of
+                `by_distance` each place is. unseen: (rows, 1, 1, ring + chunk). keys, values: the rings.
+
+        Returns:
+            What attention adds to the states; the chunk's keys (rows, heads, head size, chunk) and values (rows, heads, chunk,
+            head size).
+        """
+        inner, chunk = self.inner, states.shape[1]
+        query, key, value = (self._heads(part) for part in inner.project(inner.norm(states)).split(inner.size, dim=-1))
+        key = key.transpose(-2, -1)
+        scaled = (query * inner.head_size**-0.5).flatten(0, 1)
+        by_content = torch.cat([_products(scaled, keys), _products(scaled, key)], dim=-1)
+        scores = self._by_row(by_content) + self._by_place(query, distances) + unseen
+        weights = scores.softmax(dim=-1).flatten(0, 1)
+        attended = _products(weights[..., :-chunk], values) + _products(weights[..., -chunk:], value)
+        return inner.out(self._by_row(attended).transpose(1, 2).flatten(2)), key, value
+
+    def _heads(self, states: Tensor) -> Tensor:
+        """(rows, chunk, d_model) → (rows, heads, chunk, head size)."""
+        return states.view(*states.shape[:-1], self.inner.num_heads, self.inner.head_size).transpose(1, 2)
+
+    def _by_row(self, states: Tensor) -> Tensor:
+        """(rows x heads, …) → (rows, heads, …)."""
+        return states.view(-1, self.inner.num_heads, *states.shape[1:])
+
+    def _by_place(self, query: Tensor, distances: Tensor) -> Tensor:
+        """(rows, heads, chunk, ring + chunk)."""
+        inner = self.inner
+        together = query.transpose(0, 1).flatten(1, 2)
+        by_distance = torch.bmm(together, inner.by_distance) + inner.between
+        by_row = by_distance.view(inner.num_heads, -1, query.shape[2], by_distance.shape[-1]).transpose(0, 1)
+        return by_row.gather(-1, distances)
+
+
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """(rows x heads, n, m) times (rows, heads, m, k). Not `@`: exported, it would copy what it broadcasts."""
+    return torch.bmm(left, right.flatten(0, 1))
+
+
+class ChannelsFirst(nn.Module):
+    """`Subsampling` as libraries like it: channels before frames and bands, padding right before a convolution, and no pass over
+    everything only to blank a few frames."""
+
+    def __init__(self, subsampling: Subsampling) -> None:
+        super().__init__()
+        self.inner = subsampling
+
+    def forward(self, mel: Tensor, is_fresh: Tensor, rows: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """(rows, mel frames, mels) → (rows, chunk, d_model), and the row to remember of each stage."""
+        inner, states, new_rows = self.inner, mel[:, None], []
+        is_old, num_virtual = (~is_fresh).to(mel.dtype)[:, None, None, None], inner.num_virtual
+        for stage, row in enumerate(rows):
+            if stage and num_virtual:
+                begin, rest = states[:, :, :num_virtual] * is_old, states[:, :, num_virtual:]
+                seen = torch.cat([row, begin, rest], dim=2)
+            else:
+                seen = torch.cat([row, states], dim=2)
+            new_rows.append(seen[:, :, -1:])
+            states = functional.relu(self._stage(stage, functional.pad(seen, (2, 1))))
+            num_virtual //= 2
+        return inner.out(states.permute(0, 2, 3, 1).flatten(2)), new_rows
+
+    def _stage(self, stage: int, seen: Tensor) -> Tensor:
+        inner, groups = self.inner, seen.shape[1] if stage else 1
+        states = functional.conv2d(seen, inner.kernels[stage], inner.biases[stage], stride=2, groups=groups)
+        if stage == 0:
+            return states
+        mixed: Tensor = inner.mixers[stage - 1](states.permute(0, 2, 3, 1))
+        return mixed.permute(0, 3, 1, 2)
+
+
+class DepthwiseConvolution(nn.Module):
+    """`Convolution` with the library's own convolution over frames."""
+
+    def __init__(self, convolution: Convolution) -> None:
+        super().__init__()
+        self.inner = convolution
+        self.kernel = nn.Buffer(convolution.taps.T[:, None].contiguous())
+
+    def forward(self, states: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """What the convolution adds to the states (rows, chunk, d_model), and the gates to remember."""
+        inner, chunk = self.inner, states.shape[1]
+        gated = functional.glu(inner.enter(inner.norm(states)), dim=-1)
+        seen = torch.cat([gates, gated.transpose(1, 2)], dim=-1)
+        mixed = functional.conv1d(seen, self.kernel, inner.bias, groups=len(self.kernel)).transpose(1, 2)
+        return inner.leave(functional.silu(inner.inner_norm(mixed))), seen[..., chunk:]
+
+
+class GraphLayer(nn.Module):
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.inner = layer
+        self.attention = RingAttention(layer.attention)
+        self.convolution = DepthwiseConvolution(layer.convolution)
+
+    def forward(
+        self, states: Tensor, distances: Tensor, unseen: Tensor, past: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """past: keys, values and gates; what is new of them is returned beside the states."""
+        keys, values, gates = past
+        states = states + self.inner.feed_forward1(states)
+        attended, key, value = self.attention(states, distances, unseen, keys, values)
+        states = states + attended
+        convolved, new_gates = self.convolution(states, gates)
+        states = states + convolved
+        states = states + self.inner.feed_forward2(states)
+        return self.inner.norm(states), (key, value, new_gates)
+
+
+class GraphStep(nn.Module):
+    """Encoder and head; all sizes but the number of rows are fixed."""
+
+    def __init__(self, encoder: StreamingEncoder, head: nn.Module) -> None:
+        super().__init__()
+        self.rows = Rows.of(encoder.geometry)
+        self.subsampling = ChannelsFirst(encoder.subsampling)
+        self.layers = nn.ModuleList(GraphLayer(layer) for layer in encoder.layers if isinstance(layer, Layer))
+        self.head = head
+
+    def forward(
+        self, mel: Tensor, is_fresh: Tensor, distances: Tensor, unseen: Tensor, *past: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, *tuple[Tensor, ...]]:
+        """Args:
+            mel: (rows, chunk mel frames, mels). is_fresh: bool (rows,). distances: int64 (rows, chunk, ring + chunk), which
+                column of the table of positions each place is. unseen: (rows, ring + chunk), what is added to scores. past: as
+                `Rows` tells.
+
+        Returns:
+            The head's output; of all layers, the chunk's keys (layers, rows, heads, head size, chunk), its values (layers, rows,
+            heads, chunk, head size) and the gates to remember (layers, rows, d_model, kernel - 1); the row to remember of each
+            stage.
+        """
+        num_layers, num_stages = self.rows.num_layers, len(self.rows.stages)
+        by_layer = zip(*(past[num_stages + kind * num_layers :][:num_layers] for kind in range(3)), strict=True)
+        everywhere = distances[:, None].expand(-1, self.rows.keys[0], -1, -1)
+        states, stages = self.subsampling(mel, is_fresh, past[:num_stages])
+        new = []
+        for layer, of_layer in zip(self.layers, by_layer, strict=True):
+            states, fresh = layer(states, everywhere, unseen[:, None, None], of_layer)
+            new.append(fresh)
+        keys, values, gates = (torch.stack(kind) for kind in zip(*new, strict=True))
+        return self.head(states), keys, values, gates, *stages
+
+
+NUM_FIRST = 4
+"""Inputs before the past."""
+
+
+def exported(step: GraphStep, geometry: Geometry) -> ExportedProgram:
+    """The step as a graph over any number of rows; takes seconds."""
+    rows = Dim("rows", min=1, max=MAX_ROWS)
+    example = example_inputs(geometry, num_rows=3)
+    by_row = [{0: rows} for _ in example]
+    shapes = (*by_row[:NUM_FIRST], tuple(by_row[NUM_FIRST:]))
+    with torch.no_grad():
+        return torch.export.export(step.eval(), example, dynamic_shapes=shapes)
+
+
+def example_inputs(geometry: Geometry, num_rows: int) -> tuple[Tensor, ...]:
+    """Zeros of the right shapes and types."""
+    kinds = {1: torch.bool, 2: torch.long}
+    shapes = enumerate(input_shapes(geometry))
+    return tuple(torch.zeros(num_rows, *shape, dtype=kinds.get(place, torch.float32)) for place, shape in shapes)
+
+
+def input_shapes(geometry: Geometry) -> list[tuple[int, ...]]:
+    """Of all inputs, without the rows of the batch."""
+    chunk, places = geometry.chunk_frames, ring_frames(geometry) + geometry.chunk_frames
+    first = [(geometry.chunk_mel_frames, geometry.config.num_mels), (), (chunk, places), (places,)]
+    return [*first, *Rows.of(geometry).shapes()]
+
+
+def input_names(geometry: Geometry) -> list[str]:
+    return ["mel", "is_fresh", "distances", "unseen", *Rows.of(geometry).names()]

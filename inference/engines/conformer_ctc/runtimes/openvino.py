@@ -1,0 +1,88 @@
+"""OpenVINO on the processor: one thread, any number of rows. In int8, weights are scaled per output and activations in groups
+while running.
+
+Its own `convert_model` is not used, because that one reports to its maker over the network.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import openvino
+from openvino import opset13
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+from torch.export import ExportedProgram
+
+from inference.engines.arithmetic import Arithmetic
+from inference.engines.conformer_ctc.geometry import Geometry
+from inference.engines.conformer_ctc.runtimes.graph import input_shapes
+from inference.engines.conformer_ctc.runtimes.history import Array
+from inference.engines.int8 import MAX_INT8, TINY
+
+MODEL: Final = "model.xml"
+ACTIVATIONS_A_GROUP: Final = 128
+"""Those that share a scale. With 32, OpenVINO's own choice, products of 8-bit integers take a fifth longer."""
+MIN_COMPRESSED: Final = 1024
+"""Smaller matrices stay as they are."""
+SIZES: Final = (1, 2, 4, *range(8, 65, 8), 80, 96, 128)
+"""Rows that a step is computed with. When the number changes, the graph's shapes and memory are worked out anew, which costs as
+much as some rows; and each number keeps some megabytes for good."""
+MAX_IDLE_ROWS: Final = 8
+"""A step has so many rows for nothing before it changes to fewer."""
+
+
+def build(program: ExportedProgram, geometry: Geometry, arithmetic: Arithmetic, folder: Path) -> None:
+    """Write the graph into `folder`. Takes seconds to half a minute."""
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    # The frontend does not hold on to the decoder: it has to live until `convert` is done.
+    decoder = TorchFXPythonDecoder.from_exported_program(program)
+    model = frontend.convert(frontend.load(decoder))
+    model.reshape({number: openvino.PartialShape([-1, *shape]) for number, shape in enumerate(input_shapes(geometry))})
+    if arithmetic.has_int8:
+        compress(model)
+    openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
+
+
+def compress(model: openvino.Model) -> None:
+    """Replace the weights of products by 8-bit integers and a scale for each output, in the form that OpenVINO computes with."""
+    for product in model.get_ordered_ops():
+        if product.get_type_name() != "MatMul" or not product.get_attributes()["transpose_b"]:
+            continue
+        constant = product.input_value(1).get_node()
+        if constant.get_type_name() == "Constant" and len(constant.shape) == 2 and constant.data.size >= MIN_COMPRESSED:
+            product.input(1).replace_source_output(_compressed(constant.data).output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _compressed(weight: Array) -> Any:
+    """A node that gives (outputs, inputs) again."""
+    scales = np.maximum(np.abs(weight).max(axis=1, keepdims=True), TINY) / MAX_INT8
+    whole = opset13.constant(np.round(weight / scales).astype(np.int8))
+    return opset13.multiply(opset13.convert(whole, "f32"), opset13.constant(scales.astype(np.float32)))
+
+
+class OpenVinoSession:
+    """A graph that `build` wrote into `folder`."""
+
+    def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
+        config = {
+            "INFERENCE_NUM_THREADS": 1,
+            # Pinned, processes of one thread all sit on the first core, however many cores there are.
+            "ENABLE_CPU_PINNING": False,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if arithmetic.name == "bf16" else "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": ACTIVATIONS_A_GROUP if arithmetic.has_int8 else 0,
+        }
+        self.request = openvino.Core().compile_model(folder / MODEL, "CPU", config).create_infer_request()
+        self.num_rows = 0
+
+    def size_for(self, num_rows: int) -> int:
+        if not num_rows <= self.num_rows <= num_rows + MAX_IDLE_ROWS:
+            self.num_rows = next((size for size in SIZES if size >= num_rows), num_rows)
+        return self.num_rows
+
+    def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
+        found: tuple[Array, ...] = self.request.infer(list(inputs), share_inputs=True, share_outputs=True).to_tuple()
+        return found
