@@ -21,6 +21,7 @@ from tests.inference.worker import running_worker, wait_until
 from tests.speech import FOLDER
 from tests.transcription.catalogue.site import running_site
 from transcription import recognizer
+from transcription.catalogue.published import PUBLISHED
 from transcription.management.commands.models import described
 from transcription.models import ASRModel
 
@@ -191,6 +192,12 @@ def test_a_fetched_model_that_is_none_leaves_nothing(settings: Any) -> None:
             said("pull", f"{site.url}/clinic.pt")
 
     assert not list(settings.HARK_MODELS_DIR.rglob("clinic*"))
+
+
+def test_published_models_are_listed_where_nothing_is_named() -> None:
+    told = said("pull")
+
+    assert all(model.name in told and model.licence in told for model in PUBLISHED)
 
 
 @pytest.mark.django_db

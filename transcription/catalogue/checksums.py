@@ -1,6 +1,7 @@
 """One SHA-256 for all files of a model."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,4 +22,13 @@ def joined(by_name: Mapping[str, str]) -> str:
 
 def of_files(files: Sequence[Path]) -> str:
     """Raises OSError where one of them cannot be read."""
-    return joined({file.name: of_file(file) for file in files})
+    return joined(dict(zip(_names(files), (of_file(file) for file in files), strict=True)))
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Without folders, where that tells them apart."""
+    names = [file.name for file in files]
+    if len(set(names)) == len(names):
+        return names
+    base = os.path.commonpath([file.parent for file in files])
+    return [file.relative_to(base).as_posix() for file in files]

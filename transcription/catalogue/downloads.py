@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +16,10 @@ from urllib.parse import quote, urlsplit
 
 from transcription.catalogue import sources
 from transcription.catalogue.errors import CatalogueError
+from transcription.catalogue.published import NEMO, published
 
 HUB_PREFIX: Final = "hub:"
+FILE_ENDINGS: Final = (".pt", NEMO)
 MAIN: Final = "main"
 PART: Final = ".part"
 PATIENCE_S: Final = 60
@@ -39,10 +41,13 @@ class InterruptedFetch(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A `.pt` file, or a folder whose address ends with a slash. `name`: what to call the model when nobody says."""
+    """A `.pt` or `.nemo` file, or a folder whose address ends with a slash. `name`: what to call the model when nobody says.
+    `files`: those of the folder that are wanted, if that is known.
+    """
 
     url: str
     name: str
+    files: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -50,11 +55,14 @@ class Remote:
 
 
 def remote(source: str, hub_url: str) -> Remote:
-    """What `models pull` was given: `hub:owner/name`, `hub:owner/name@revision`, or an address.
+    """What `models pull` was given: the name of a published model, `hub:owner/name`, `hub:owner/name@revision`, or an address.
 
     Raises:
-        CatalogueError: it is neither.
+        CatalogueError: it is none of these.
     """
+    known = published(source)
+    if known is not None:
+        return replace(remote(known.source, hub_url), name=known.name, files=known.files)
     if source.startswith(HUB_PREFIX):
         repository, _, revision = source.removeprefix(HUB_PREFIX).partition("@")
         owner, _, name = repository.partition("/")
@@ -63,10 +71,11 @@ def remote(source: str, hub_url: str) -> Remote:
     parts = urlsplit(source)
     if parts.scheme in {"http", "https"} and parts.netloc:
         name = Path(parts.path.rstrip("/")).name
-        return Remote(source, name.removesuffix(".pt")) if name.endswith(".pt") else Remote(f"{source.rstrip('/')}/", name)
+        is_file = name.endswith(FILE_ENDINGS)
+        return Remote(source, Path(name).stem) if is_file else Remote(f"{source.rstrip('/')}/", name)
     raise CatalogueError(
-        f"{source!r} is nothing to fetch; expected hub:owner/name, the address of a `.pt` file, or that of a folder with a "
-        "model's files. What lies on this machine is taken with `models import`."
+        f"{source!r} is nothing to fetch; expected a name that `models pull` lists, hub:owner/name, the address of a `.pt` or "
+        "`.nemo` file, or that of a folder with a model's files. What lies on this machine is taken with `models import`."
     )
 
 
@@ -85,14 +94,18 @@ class Fetcher:
         """
         folder.mkdir(parents=True, exist_ok=True)
         if what.is_folder:
-            self._fetch_folder(what.url, folder)
+            self._fetch_folder(what, folder)
             return folder
         target = folder / Path(urlsplit(what.url).path).name
         self.fetch_file(what.url, target)
         return target
 
-    def _fetch_folder(self, url: str, folder: Path) -> None:
-        self.fetch_file(f"{url}config.json", folder / "config.json")
+    def _fetch_folder(self, what: Remote, folder: Path) -> None:
+        for name in what.files:
+            self.fetch_file(f"{what.url}{name}", folder / Path(name).name)
+        if what.files or self._try_archive(what, folder):
+            return
+        url = what.url
         for name in (*sources.BESIDE_WEIGHTS, sources.CARD, "LICENSE"):
             self._try_file(f"{url}{name}", folder / name)
         if self._try_file(f"{url}{sources.SAFETENSORS}", folder / sources.SAFETENSORS):
@@ -103,8 +116,20 @@ class Fetcher:
             return
         if not self._try_file(f"{url}{sources.CTRANSLATE2}", folder / sources.CTRANSLATE2):
             raise MissingError(
-                f"{url} has neither {sources.SAFETENSORS} nor {sources.CTRANSLATE2}. Give a Whisper model in one of these forms."
+                f"{url} has neither {sources.SAFETENSORS} nor {sources.CTRANSLATE2}. Give a Whisper model or a streaming "
+                "Conformer in one of these forms."
             )
+
+    def _try_archive(self, what: Remote, folder: Path) -> bool:
+        """Whether it is a folder without a config.json and with a `.nemo` file of its own name, as NeMo's models have it."""
+        try:
+            self.fetch_file(f"{what.url}config.json", folder / "config.json")
+        except MissingError:
+            if not self._try_file(f"{what.url}{what.name}{NEMO}", folder / f"{what.name}{NEMO}"):
+                raise
+            self._try_file(f"{what.url}{sources.CARD}", folder / sources.CARD)
+            return True
+        return False
 
     def _try_file(self, url: str, target: Path) -> bool:
         """Whether it is there."""

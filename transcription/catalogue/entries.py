@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from inference.config import MODEL_NAME
+from inference.config import HEAD_CHOICE, MODEL_NAME, Head, split_head
 from inference.examine.facts import Facts
 from transcription.catalogue import checksums, sources
 from transcription.catalogue.errors import CatalogueError
@@ -38,6 +38,7 @@ def storage() -> Storage:
 class Candidate:
     """A model that wants to be taken in. licence: empty: what its own folder says. checksum: of its files, if somebody told it;
     in_place: its files stay where they are, and nobody here deletes them. is_fetched: they lie below HARK_MODELS_DIR and move.
+    head: the one to use of a model that has several.
     """
 
     name: str
@@ -47,6 +48,11 @@ class Candidate:
     checksum: str = ""
     in_place: bool = False
     is_fetched: bool = False
+    head: Head | None = None
+
+    def at(self, path: Path) -> str:
+        """What a row says of the model, its files lying at `path`."""
+        return f"{path}{HEAD_CHOICE}{self.head}" if self.head else str(path)
 
 
 def take_in(candidate: Candidate, tell: Tell) -> ASRModel:
@@ -64,7 +70,7 @@ def take_in(candidate: Candidate, tell: Tell) -> ASRModel:
     if not candidate.in_place:
         return _take_copies(candidate, files, tell)
     path = candidate.path.resolve()
-    return _enter(candidate, *_checked(candidate, path, files, tell), str(path))
+    return _enter(candidate, *_checked(candidate, path, files, tell), candidate.at(path))
 
 
 def _take_copies(candidate: Candidate, files: list[Path], tell: Tell) -> ASRModel:
@@ -80,7 +86,7 @@ def _take_copies(candidate: Candidate, files: list[Path], tell: Tell) -> ASRMode
         row, facts = _checked(candidate, own, copies, tell)
         with transaction.atomic():
             published = f"{candidate.name}-{row.checksum[:NUM_SHOWN]}"
-            entered = _enter(candidate, row, facts, str(store.root.resolve() / published / own.name))
+            entered = _enter(candidate, row, facts, candidate.at(store.root.resolve() / published / own.name))
             store.publish(staging, published)
     return entered
 
@@ -98,7 +104,7 @@ def _checked(candidate: Candidate, path: Path, files: Sequence[Path], tell: Tell
     if candidate.checksum:
         _compare(candidate, files)
     tell("Loading it once, to see whether it is whole …")
-    facts = examine(candidate.name, path)
+    facts = examine(candidate.name, Path(candidate.at(path)))
     licence = candidate.licence or sources.licence_of(candidate.path if candidate.path.is_dir() else candidate.path.parent)
     with _readable(candidate.name):
         checksum = checksums.of_files(files)
@@ -134,7 +140,7 @@ def _enter(candidate: Candidate, row: ASRModel, facts: Facts, source: str) -> AS
 
 
 def path_of(model: ASRModel) -> Path | None:
-    """None: it comes with the project."""
+    """With the choice of a head behind it, if there is one. None: it comes with the project."""
     return Path(model.source) if model.source else None
 
 
@@ -151,7 +157,7 @@ def root_of(model: ASRModel) -> ASRModel:
 def files_of(model: ASRModel) -> list[Path]:
     """Raises CatalogueError where they are not there."""
     if model.source:
-        return sources.files_of(Path(model.source))
+        return sources.files_of(split_head(model.source)[0])
     known = shipped(root_of(model).name)
     if known is None:
         raise CatalogueError(f"{model.name} says that it comes with the project; this version of the project does not have it.")

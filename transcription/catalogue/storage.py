@@ -80,8 +80,8 @@ class Storage:
 
     def move(self, files: Sequence[Path], folder: Path) -> list[Path]:
         """Into `folder`, which is made, from somewhere else below the root."""
-        folder.mkdir(parents=True, exist_ok=True)
-        return [file.rename(folder / file.name) for file in files]
+        places = _places(files, folder)
+        return [file.rename(place) for file, place in zip(files, places, strict=True)]
 
     def copy(self, files: Sequence[Path], folder: Path) -> list[Path]:
         """Into `folder`, which is made; on the disk when this returns.
@@ -90,11 +90,11 @@ class Storage:
             CatalogueError: a file cannot be read, or the disk is full.
         """
         self.check_room(sum(file.stat().st_size for file in files))
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
+        places = _places(files, folder)
+        for file, place in zip(files, places, strict=True):
             with explained(file, self.root):
-                _copy_one(file, folder / file.name)
-        return [folder / file.name for file in files]
+                _copy_one(file, place)
+        return places
 
     def publish(self, staged: Path, name: str) -> Path:
         """`staged` becomes `name` below the root, in one step; a folder that nobody knows and has that name gives way."""
@@ -141,6 +141,15 @@ def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _places(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Where they come to lie, as they lie now to each other; folders are made."""
+    base = os.path.commonpath([file.parent for file in files])
+    places = [folder / file.relative_to(base) for file in files]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    return places
 
 
 def _copy_one(source: Path, target: Path) -> None:

@@ -34,3 +34,15 @@ def test_a_byte_that_changed_is_seen_and_so_is_a_file_that_was_renamed(tmp_path:
     (tmp_path / "b").write_bytes(b"2")
     (tmp_path / "b").rename(tmp_path / "c")
     assert checksums.of_files([tmp_path / "a", tmp_path / "c"]) != before
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("lm", "reference"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a").write_bytes(b"1")
+    files = [tmp_path / "lm" / "a", tmp_path / "reference" / "a"]
+    before = checksums.of_files(files)
+
+    files[0].write_bytes(b"2")
+
+    assert checksums.of_files(files) != before

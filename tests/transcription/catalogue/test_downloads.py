@@ -2,6 +2,7 @@
 
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPMessage
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from tests.transcription.catalogue.site import Site, running_site
 from transcription.catalogue.downloads import NUM_TRIES, Fetcher, Remote, _SameSafety, remote
 from transcription.catalogue.errors import CatalogueError
+from transcription.catalogue.published import PUBLISHED, Published
+from transcription.catalogue.sources import files_of
 
 HUB = "https://hub.example.org/"
 WEIGHTS = bytes(range(256)) * 1000
@@ -39,6 +42,15 @@ def fetched(fetcher: Fetcher, site: Site, folder: Path, path: str = "/m.pt") -> 
         ("hub:me/mine@refs/pr/1", Remote("https://hub.example.org/me/mine/resolve/refs%2Fpr%2F1/", "mine")),
         ("https://example.org/a/small.en.pt", Remote("https://example.org/a/small.en.pt", "small.en")),
         ("http://mirror.local/models/german", Remote("http://mirror.local/models/german/", "german")),
+        ("https://example.org/a/stt_de.nemo", Remote("https://example.org/a/stt_de.nemo", "stt_de")),
+        (
+            "parakeet_realtime_eou_120m-v1",
+            Remote(
+                "https://hub.example.org/nvidia/parakeet_realtime_eou_120m-v1/resolve/main/",
+                "parakeet_realtime_eou_120m-v1",
+                ("parakeet_realtime_eou_120m-v1.nemo",),
+            ),
+        ),
     ],
 )
 def test_what_is_given_leads_to_an_address_and_a_name(source: str, expected: Remote) -> None:
@@ -78,6 +90,27 @@ def test_shards_are_fetched_by_their_index(site: Site, fetcher: Fetcher, tmp_pat
     path = fetched(fetcher, site, tmp_path, "/m/")
 
     assert (path / "s-2.safetensors").read_bytes() == b"2"
+
+
+def test_a_hub_page_of_nemo_holds_one_file_of_its_own_name(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.files = {"/nvidia/stt_x/resolve/main/stt_x.nemo": b"tar", "/nvidia/stt_x/resolve/main/README.md": b"card"}
+
+    path = fetcher.fetch(remote("hub:nvidia/stt_x", site.url), tmp_path)
+
+    assert sorted(file.name for file in path.iterdir()) == ["README.md", "stt_x.nemo"]
+
+
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.name)
+def test_of_a_published_model_only_what_it_is_made_of_is_fetched(
+    model: Published, site: Site, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    what = replace(remote(model.name, site.url), url=f"{site.url}/there/")
+    names = model.files or ("config.json", "model.safetensors", "tokenizer.json", "processor_config.json")
+    site.files = {f"/there/{name}": name.encode() for name in names}
+
+    path = fetcher.fetch(what, tmp_path)
+
+    assert files_of(path) == sorted(path / Path(name).name for name in names)
 
 
 def test_a_folder_without_weights_that_can_be_read_is_refused(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from inference.engines.conformer_ctc.weights import own
 from inference.engines.whisper.weights.standard import tiny_en_folder
 from inference.examine.facts import Facts
 from inference.messages import ModelInfo, WorkerStatus
+from tests.inference.engines.conformer_ctc.weights.models import nemo_config, random_checkpoint, write_nemo
+from tests.inference.engines.conformer_ctc.weights.models import small as small_conformer
 from tests.inference.engines.whisper.weights.layouts import (
     model_bin,
     random_weights,
@@ -112,6 +115,29 @@ def test_the_shipped_english_model_is_taken_in_from_its_folder_under_another_nam
     assert model.languages == ["en"]
     assert model.memory_bytes is not None
     assert 50e6 < model.memory_bytes < 400e6
+
+
+def test_a_nemo_file_is_taken_in_with_the_head_that_was_chosen(tmp_path: Path, store: Storage) -> None:
+    config = small_conformer()
+    path = write_nemo(tmp_path / "stt_de.nemo", random_checkpoint(config, ("ctc", "rnnt")).parameters, nemo_config(config))
+
+    model = taken_in(path, "german", head="rnnt")
+
+    assert (model.engine, model.languages) == ("conformer_rnnt", ["de"])
+    assert model.source.endswith("/stt_de.nemo?head=rnnt")
+    assert [file.name for file in entries.files_of(model)] == ["stt_de.nemo"]
+    assert store.owns(model.source)
+
+
+@pytest.mark.usefixtures("unexamined")
+def test_a_checkpoint_of_our_own_is_taken_in_with_what_lies_below_it(tmp_path: Path) -> None:
+    own.write(tmp_path / "mine", random_checkpoint(), "int8")
+    write(tmp_path / "mine" / "lm" / "lm.json", b"{}")
+
+    model = taken_in(tmp_path / "mine", "mine")
+
+    assert (Path(model.source) / "lm" / "lm.json").read_bytes() == b"{}"
+    assert verify(model) is not None
 
 
 @pytest.mark.usefixtures("unexamined")

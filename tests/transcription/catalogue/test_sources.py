@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from inference.engines.conformer_ctc import config
+from inference.engines.emformer_rnnt import weights
 from transcription.catalogue.errors import CatalogueError
-from transcription.catalogue.sources import files_of, licence_of, name_for
+from transcription.catalogue.sources import EMFORMER, OWN_FORMAT, files_of, licence_of, name_for
 
 INDEX = json.dumps({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-1.safetensors"}})
 
@@ -27,12 +29,42 @@ def folder_of(path: Path, *names: str, **contents: str) -> Path:
         ),
         (["model.bin", "vocabulary.txt", "config.json", "LICENSE"], ["LICENSE", "config.json", "model.bin", "vocabulary.txt"]),
         (["model.safetensors", "model.bin", "licence.txt"], ["licence.txt", "model.safetensors"]),
+        (["stt_de.nemo", "README.md", "notes.txt"], ["stt_de.nemo"]),
+        ([*EMFORMER, "notes.txt"], sorted(EMFORMER)),
     ],
 )
 def test_what_does_not_belong_to_the_model_stays_behind(tmp_path: Path, there: list[str], taken: list[str]) -> None:
     folder = folder_of(tmp_path / "m", *there)
 
     assert [file.name for file in files_of(folder)] == taken
+
+
+def test_of_our_own_checkpoints_the_language_model_and_the_clips_come_along(tmp_path: Path) -> None:
+    folder = folder_of(
+        tmp_path / "m", "model.safetensors", "tokens.txt", "config.json", config='{"format": "hark-conformer-ctc"}'
+    )
+    folder_of(folder / "lm", "lm.json", "lexicon.txt")
+    folder_of(folder / "reference", "manifest.jsonl")
+    folder_of(folder / "drafts", "old.safetensors")
+
+    assert [str(file.relative_to(folder)) for file in files_of(folder)] == [
+        "config.json",
+        "lm/lexicon.txt",
+        "lm/lm.json",
+        "model.safetensors",
+        "reference/manifest.jsonl",
+        "tokens.txt",
+    ]
+
+
+def test_what_the_web_side_and_the_engines_call_by_a_name_has_the_same_name() -> None:
+    assert set(weights.FILES) == set(EMFORMER)
+    assert OWN_FORMAT == config.FORMAT
+
+
+def test_two_nemo_files_in_a_folder_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="expected .* or one `.nemo` file"):
+        files_of(folder_of(tmp_path / "m", "a.nemo", "b.nemo"))
 
 
 def test_all_shards_are_taken(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference.bench.options import PRECISIONS, add_options, as_arguments
-from inference.config import InferenceConfig
+from inference.config import Head, InferenceConfig
 from inference.errors import ConfigError
 from inference.messages import ModelInfo, WorkerStatus
 from inference.tuning import choices, this_machine
@@ -24,6 +24,7 @@ from transcription import recognizer
 from transcription.catalogue import downloads, entries, figures, sources, table
 from transcription.catalogue.entries import Candidate, Outcome
 from transcription.catalogue.errors import CatalogueError
+from transcription.catalogue.published import PUBLISHED, published
 from transcription.models import ASRModel
 
 
@@ -35,11 +36,16 @@ class Command(BaseCommand):
         subcommands = parser.add_subparsers(dest="subcommand", required=True)
         subcommands.add_parser("list", help="what each inference process runs, and the catalogue")
         importing = subcommands.add_parser("import", help="take in a model that lies on this machine")
-        importing.add_argument("path", type=Path, help="a .pt file, or a folder with a Whisper model")
+        importing.add_argument("path", type=Path, help="a .pt or .nemo file, or a folder with a model")
         importing.add_argument("--in-place", action="store_true", help="leave the files where they are")
         add_facts(importing)
         pulling = subcommands.add_parser("pull", help="fetch a model from where there is internet, and take it in")
-        pulling.add_argument("source", help="hub:owner/name, hub:owner/name@revision, or the address of a .pt file or folder")
+        pulling.add_argument(
+            "source",
+            nargs="?",
+            help="hub:owner/name, hub:owner/name@revision, the address of a .pt or .nemo file or of a folder, or a name of those "
+            "that are listed when none is given",
+        )
         add_facts(pulling)
         bench = subcommands.add_parser("bench", help="measure models in each precision; pick, or record in the catalogue")
         bench.add_argument("names", nargs="*", metavar="name", help="models of the catalogue, to record what is measured there")
@@ -91,6 +97,9 @@ class Command(BaseCommand):
         )
 
     def pull(self, options: dict[str, Any]) -> None:
+        if options["source"] is None:
+            self.show_published()
+            return
         what = downloads.remote(options["source"], settings.HARK_HUB_URL)
         name = options["name"] or sources.name_for(Path(what.name))
         entries.check_name(name)
@@ -98,8 +107,15 @@ class Command(BaseCommand):
         store.root.mkdir(parents=True, exist_ok=True)
         fetcher = downloads.Fetcher(self.stdout.write, store.check_room)
         path = fetcher.fetch(what, store.downloads(what.url))
-        self.enter(Candidate(name, path, origin=what.url, is_fetched=True, **facts_in(options)), options)
+        known = published(options["source"])
+        facts = {**facts_in(options), "licence": options["licence"] or (known.licence if known else "")}
+        self.enter(Candidate(name, path, origin=what.url, is_fetched=True, **facts), options)
         store.forget_downloads(what.url)
+
+    def show_published(self) -> None:
+        self.stdout.write("Published models that can be fetched by name; others by hub:owner/name or their address:")
+        for model in PUBLISHED:
+            self.stdout.write(f"  {model.name}  {model.about}  ({model.licence})")
 
     def enter(self, candidate: Candidate, options: dict[str, Any]) -> None:
         model = entries.take_in(candidate, self.stdout.write)
@@ -159,6 +175,7 @@ def add_facts(parser: ArgumentParser) -> None:
     """What an operator knows of a model and its files do not tell."""
     parser.add_argument("--name", help="what clients will call it; default: as the file or folder")
     parser.add_argument("--licence", default="", help="default: what the model card in the folder says")
+    parser.add_argument("--head", choices=get_args(Head), help="which one to use of a model that has several; default: ctc")
     parser.add_argument("--sha256", default="", help="of a single file, or of the lines that sha256sum prints of all files")
     parser.add_argument(
         "--variants", type=precisions, default=(), help="precisions to measure and make models of, commas between"
@@ -166,7 +183,12 @@ def add_facts(parser: ArgumentParser) -> None:
 
 
 def facts_in(options: dict[str, Any]) -> dict[str, Any]:
-    return {"licence": options["licence"], "checksum": options["sha256"], "in_place": options.get("in_place", False)}
+    return {
+        "licence": options["licence"],
+        "checksum": options["sha256"],
+        "in_place": options.get("in_place", False),
+        "head": options["head"],
+    }
 
 
 def precisions(text: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from inference.engines.conformer_ctc.weights.checkpoint import DEFAULT_LANGUAGES
 AUTO: Final = "auto"
 LOCALE: Final = re.compile(r"([a-z]{2,3})-[A-Z]{2}")
 TRADITIONAL: Final = frozenset({"zh-TW", "zh-HK"})
-OF_NAME: Final = re.compile(r"(?:^|[_-])(?:stt|asr|streaming)[_-]([a-z]{2})(?:[_-]|$)")
+OF_NAME: Final = re.compile(r"(?:^|[_-])(?:stt|asr|streaming)[_-]([a-z]{2})(?:[._-]|$)")
 """Published models are called so: stt_en_fastconformer_…, nemotron-speech-streaming-en-0.6b."""
 
 
