@@ -65,12 +65,14 @@ def guessed_words(audio: np.ndarray, words: Sequence[str]) -> tuple[TimedWord, .
     loud_s = np.flatnonzero(is_loud(audio)) / 100
     ends = list(accumulate(_weight(word) for word in words))
     starts = [0.0, *ends[:-1]]
-    last = len(loud_s) - 1
 
-    def at(share: float) -> float:
-        return float(loud_s[min(round(share / ends[-1] * last), last)])
+    def place(share: float) -> int:
+        return min(round(share / ends[-1] * len(loud_s)), len(loud_s) - 1)
 
-    return tuple(TimedWord(word, at(start), at(end) + 0.01) for word, start, end in zip(words, starts, ends, strict=True))
+    return tuple(
+        TimedWord(word, float(loud_s[place(start)]), float(loud_s[max(place(end) - (end < ends[-1]), place(start))]) + 0.01)
+        for word, start, end in zip(words, starts, ends, strict=True)
+    )
 
 
 def _weight(word: str) -> float:

@@ -1,0 +1,103 @@
+"""The loop on a toy language: it learns, and neither a stop nor another start changes what comes out."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference.training.batches import BatchMaker, batches
+from inference.training.recipe import Recipe
+from inference.training.runs import (
+    CHECKPOINT,
+    Pace,
+    Places,
+    averaged_network,
+    batch_maker,
+    carry_on,
+    read_checkpoint,
+    start,
+    training_items,
+    write_checkpoint,
+)
+from inference.training.trainer import Trainer, learning_rate, masked, new_network
+from tests.inference.training.toys import Learnt, tiny_recipe, word_corpus
+
+
+def maker_for(recipe: Recipe, corpus: Path) -> BatchMaker:
+    return batch_maker(recipe, training_items([corpus]), None, {})
+
+
+def same_weights(first: Trainer, second: Trainer) -> bool:
+    pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
+    averages = zip(first.average.parameters(), second.average.parameters(), strict=True)
+    return all(torch.equal(one, other) for one, other in [*pairs, *averages])
+
+
+def learnt(recipe: Recipe, corpus: Path, num_steps: int) -> Trainer:
+    trainer, maker = Trainer(recipe, new_network(recipe)), maker_for(recipe, corpus)
+    for step in range(num_steps):
+        trainer.learn(maker.make(step))
+    return trainer
+
+
+def test_a_toy_language_is_learnt_within_seconds(learnt: Learnt) -> None:
+    assert learnt.first.frames > 2.0
+    assert learnt.warm.frames < 0.5
+    assert learnt.last.ctc < 0.4
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_bit_as_if_it_had_not(tmp_path: Path) -> None:
+    recipe, corpus = tiny_recipe(num_steps=6, is_augmented=True, num_time_masks=1, dropout=0.1), word_corpus(tmp_path / "words")
+    unbroken = learnt(recipe, corpus, 6)
+    places = Places(tmp_path / "run", (corpus,))
+    first = start(places, recipe)
+    maker = maker_for(recipe, corpus)
+    for step in range(3):
+        first.learn(maker.make(step))
+    write_checkpoint(first, places.run / CHECKPOINT)
+
+    resumed = start(places, recipe)
+    carry_on(resumed, maker_for(recipe, corpus), places, Pace(num_processes=0))
+
+    assert resumed.step == 6
+    assert same_weights(resumed, unbroken)
+    assert read_checkpoint(places.run / CHECKPOINT)["step"] == 6
+    exported, average = averaged_network(places.run)[1].state_dict(), unbroken.average.state_dict()
+    assert all(torch.equal(exported[name], tensor) for name, tensor in average.items())
+
+
+def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
+    corpus = word_corpus(tmp_path)
+    recipe = tiny_recipe(is_augmented=True)
+
+    assert same_weights(learnt(recipe, corpus, 2), learnt(recipe, corpus, 2))
+    assert not same_weights(learnt(recipe, corpus, 2), learnt(tiny_recipe(is_augmented=True, seed=2), corpus, 2))
+
+
+def test_batches_made_in_another_process_are_the_same(tmp_path: Path) -> None:
+    maker = maker_for(tiny_recipe(is_augmented=True), word_corpus(tmp_path))
+
+    aside = next(iter(islice(batches(maker, 5, 7, num_processes=1), 1)))
+
+    assert aside.step == 5
+    assert torch.equal(aside.mel, maker.make(5).mel)
+    assert torch.equal(aside.targets, maker.make(5).targets)
+
+
+def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
+    recipe = tiny_recipe(num_steps=1000, ramp_steps=10, peak_rate=1.0)
+
+    assert learning_rate(recipe, 0) == pytest.approx(0.1)
+    assert learning_rate(recipe, 500) == pytest.approx(0.505, abs=1e-3)
+    assert learning_rate(recipe, 1000) == pytest.approx(0.01)
+
+
+def test_masks_blot_out_no_more_than_their_widths() -> None:
+    torch.manual_seed(3)
+    recipe = tiny_recipe(num_time_masks=1, max_time_mask=7, num_band_masks=0)
+
+    blotted = (masked(torch.zeros(2, 50, 40), recipe, 1.0) != 0).any(dim=2).sum(dim=1)
+
+    assert 0 < int(blotted.max()) <= 7
+    assert not bool(masked(torch.zeros(2, 50, 40), recipe, 0.0).any())
