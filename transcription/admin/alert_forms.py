@@ -82,9 +82,7 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         ]
         help_texts: ClassVar = {
             "threshold": _("In the unit of the metric: 0.5 for half a second, 0.01 for one per cent, 4e9 for 4 GB."),
-            "min_count": _(
-                "So many sessions or texts must be in the window, if of fewer nothing is to be said. 0: always."
-            ),
+            "min_count": _("So many sessions or texts must be in the window, if of fewer nothing is to be said. 0: always."),
             "window_s": _("What the value is made of: so many seconds up to now."),
             "for_s": _("It fires when the value was bad for so long, and is over when it was fine for so long. 0: at once."),
             "cool_down_s": _("Nobody is told again of what fires again within this time after it was over."),
