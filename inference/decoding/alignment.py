@@ -35,8 +35,8 @@ def num_frames_needed(ids: Sequence[int]) -> int:
 
 
 def _aligned(log_probs: np.ndarray, ids: list[int], tokens: Tokens) -> list[Span]:
-    emitted = _emitted(log_probs, ids, tokens)
-    path = _likeliest(emitted, _may_skip(ids))
+    said = _with_spaces_left_out(emitted(log_probs, ids, tokens.blank), log_probs, ids, tokens)
+    path = _likeliest(said, may_skip(ids))
     spans: list[Span] = []
     for place, token in enumerate(ids):
         frames = np.flatnonzero(path == 2 * place + 1)
@@ -45,37 +45,41 @@ def _aligned(log_probs: np.ndarray, ids: list[int], tokens: Tokens) -> list[Span
     return spans
 
 
-def _emitted(log_probs: np.ndarray, ids: list[int], tokens: Tokens) -> np.ndarray:
-    """float32 (frames, states): a blank before, between and after the tokens. A space may be a blank as well: models often leave
-    it out."""
-    states = np.full(2 * len(ids) + 1, tokens.blank)
+def emitted(log_probs: np.ndarray, ids: Sequence[int], blank: int) -> np.ndarray:
+    """float32 (frames, states): a blank before, between and after the tokens."""
+    states = np.full(2 * len(ids) + 1, blank)
     states[1::2] = ids
-    emitted: np.ndarray = log_probs[:, states]
+    said: np.ndarray = log_probs[:, states]
+    return said
+
+
+def _with_spaces_left_out(said: np.ndarray, log_probs: np.ndarray, ids: Sequence[int], tokens: Tokens) -> np.ndarray:
+    """A space may be a blank as well: here only times matter."""
     spaces = [2 * place + 1 for place, token in enumerate(ids) if tokens.is_space(token)]
-    emitted[:, spaces] = np.maximum(emitted[:, spaces], log_probs[:, [tokens.blank]])
-    return emitted
+    said[:, spaces] = np.maximum(said[:, spaces], log_probs[:, [tokens.blank]])
+    return said
 
 
-def _may_skip(ids: list[int]) -> np.ndarray:
+def may_skip(ids: Sequence[int]) -> np.ndarray:
     """bool (states,): whether a state may follow the one two before it. Between two that are the same a blank must be heard."""
-    may_skip = np.zeros(2 * len(ids) + 1, dtype=bool)
-    may_skip[3::2] = [first != second for first, second in zip(ids, ids[1:], strict=False)]
-    return may_skip
+    may = np.zeros(2 * len(ids) + 1, dtype=bool)
+    may[3::2] = [first != second for first, second in zip(ids, ids[1:], strict=False)]
+    return may
 
 
-def _likeliest(emitted: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
+def _likeliest(said: np.ndarray, skips: np.ndarray) -> np.ndarray:
     """int (frames,): the state of each frame on the likeliest way from the first two to the last two."""
-    num_frames, num_states = emitted.shape
+    num_frames, num_states = said.shape
     steps = np.zeros((num_frames, num_states), dtype=np.int8)
     scores = np.full(num_states, NEVER)
-    scores[:2] = emitted[0, :2]
+    scores[:2] = said[0, :2]
     options = np.full((3, num_states), NEVER)
     for frame in range(1, num_frames):
         options[0] = scores
         options[1, 1:] = scores[:-1]
-        options[2, 2:] = np.where(may_skip[2:], scores[:-2], NEVER)
+        options[2, 2:] = np.where(skips[2:], scores[:-2], NEVER)
         steps[frame] = options.argmax(axis=0)
-        scores = options.max(axis=0) + emitted[frame]
+        scores = options.max(axis=0) + said[frame]
     state = num_states - 1 if num_states == 1 or scores[-1] >= scores[-2] else num_states - 2
     path = np.empty(num_frames, dtype=np.int64)
     for frame in range(num_frames - 1, -1, -1):

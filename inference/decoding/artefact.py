@@ -28,15 +28,17 @@ class TextSource(Struct, frozen=True, kw_only=True):
 class LmSettings(Struct, frozen=True, kw_only=True):
     """lm.json. `lm_weight` multiplies the natural logarithm of the n-grams' probability; `word_score` is added for each word;
     `unknown_score` for each word that is not in the lexicon, where `is_closed` is not set: then there are no such words.
-    `beam_size`: texts that are kept at a time.
+    `beam_size`: texts that are kept at a time. `num_rescored`: texts of each pass that are weighed at the end of a segment; 0: no
+    second pass.
     """
 
     order: Annotated[int, Meta(ge=1, le=6)]
     num_words: Annotated[int, Meta(ge=1)]
-    lm_weight: Annotated[float, Meta(ge=0, le=10)] = 0.8
+    lm_weight: Annotated[float, Meta(ge=0, le=10)] = 0.5
     word_score: Annotated[float, Meta(ge=-10, le=10)] = 0.5
     unknown_score: Annotated[float, Meta(ge=-100, le=0)] = -10.0
-    beam_size: Annotated[int, Meta(ge=1, le=500)] = 32
+    beam_size: Annotated[int, Meta(ge=1, le=500)] = 16
+    num_rescored: Annotated[int, Meta(ge=0, le=100)] = 8
     is_closed: bool = True
     built_from: tuple[TextSource, ...] = ()
 

@@ -1,7 +1,7 @@
 """Search through the words of a language model while they are spoken: flashlight's, a few frames at a time.
 
-What it finds is the same whether the frames come one by one or all at once. What all texts of the beam have in common is
-stable: every later text goes on from one of them.
+What it finds is the same whether the frames come one by one or all at once. What all texts of the beam have in common is stable:
+every later text goes on from one of them, until the end, when the second pass may find a better one.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ import numpy as np
 
 from inference.decoding.alignment import align
 from inference.decoding.decoded import NOTHING, Decoded
+from inference.decoding.hearing import Heard
+from inference.decoding.rescoring import Rescorer
 from inference.decoding.spans import confidence, words_of
 from inference.decoding.word_search import WordSearch
 
@@ -18,23 +20,23 @@ UNLIKELY: Final = -50.0
 
 
 class BeamDecoder:
-    """A segment, heard frame by frame. One thread."""
+    """A segment, heard frame by frame. One thread. rescorer: None: there is no second pass."""
 
-    def __init__(self, search: WordSearch, frame_ms: int) -> None:
+    def __init__(self, search: WordSearch, frame_ms: int, rescorer: Rescorer | None = None) -> None:
         self._search = search
+        self._tokens = search.tokens
         self._frame_ms = frame_ms
-        self._heard: list[np.ndarray] = []
+        self._rescorer = rescorer
+        self._heard = Heard(self._tokens)
         self._decoder, self._ngrams = search.open()
 
     def push(self, log_probs: np.ndarray) -> None:
         """log_probs: float32 (frames, len(tokens) + 1), natural logarithms, the blank last."""
-        if len(log_probs):
-            self._heard.append(np.array(log_probs, dtype=np.float32, order="C"))
-            self._step(self._heard[-1])
+        self._step(self._heard.take(log_probs))
 
     def partial(self) -> Decoded:
         """What was heard so far; its last word may go on."""
-        if not self._heard:
+        if not self._heard.num_frames:
             return NOTHING
         beam = self._decoder.get_all_final_hypothesis()
         numbers = [_words(hypothesis.words) for hypothesis in beam]
@@ -45,38 +47,43 @@ class BeamDecoder:
 
     def finish(self, num_frames: int | None = None) -> Decoded:
         """The segment is over, and only its first `num_frames` count."""
-        if not self._heard or num_frames == 0:
-            return NOTHING
-        heard = np.concatenate(self._heard)[:num_frames]
-        if sum(map(len, self._heard)) > len(heard):
+        if self._heard.is_longer_than(num_frames):
+            self._heard = self._heard.up_to(num_frames)
             self._decoder, self._ngrams = self._search.open()
-            self._step(heard)
-        return self._decoded(heard, self._best())
+            self._step(self._heard.worth_hearing())
+        if not self._heard.num_frames:
+            return NOTHING
+        heard, text = self._heard.log_probs(), self._best()
+        spans = align(heard, self._search.speller.phrase(text.split()) or (), self._tokens)
+        return Decoded(text, text, confidence(spans), words_of(spans, self._tokens, self._frame_ms))
 
     def _step(self, log_probs: np.ndarray) -> None:
-        self._decoder.decode_step(log_probs.ctypes.data, *log_probs.shape)
+        if len(log_probs):
+            self._decoder.decode_step(log_probs.ctypes.data, *log_probs.shape)
 
-    def _best(self) -> list[int]:
-        """The words of the likeliest text that is whole."""
-        end = np.full((1, len(self._search.tokens) + 1), UNLIKELY, dtype=np.float32)
+    def _best(self) -> str:
+        texts = self._found()
+        if self._rescorer is None or self._heard.likeliest_text() == texts[0]:
+            return texts[0]  # what the sounds alone say nobody will weigh otherwise
+        return self._rescorer.best(
+            self._heard.log_probs(), texts[: self._search.model.settings.num_rescored], self._search.phrases
+        )
+
+    def _found(self) -> list[str]:
+        """Whole texts, the likeliest first."""
+        end = np.full((1, len(self._tokens) + 1), UNLIKELY, dtype=np.float32)
         end[0, self._search.separator] = 0.0
         self._step(end)
         self._decoder.decode_end()
-        best = max(self._decoder.get_all_final_hypothesis(), key=lambda hypothesis: hypothesis.score)
-        return _words(best.words)
-
-    def _decoded(self, heard: np.ndarray, numbers: Sequence[int]) -> Decoded:
-        texts = self._search.texts(numbers)
-        spans = align(heard, self._search.speller.phrase(texts) or (), self._search.tokens)
-        text = " ".join(texts)
-        return Decoded(text, text, confidence(spans), words_of(spans, self._search.tokens, self._frame_ms))
+        beam = sorted(self._decoder.get_all_final_hypothesis(), key=lambda hypothesis: hypothesis.score, reverse=True)
+        return list(dict.fromkeys(" ".join(self._search.texts(_words(hypothesis.words))) for hypothesis in beam))
 
     def _begun(self, hypothesis: Any) -> str:
         """What is there of the word that is being spoken."""
         first = max((place + 1 for place, number in enumerate(hypothesis.words) if number >= 0), default=0)
         tokens = np.array(hypothesis.tokens[first:])
         new = tokens[np.flatnonzero(np.diff(tokens, prepend=-1))]
-        return self._search.tokens.text(new[(new >= 0) & (new != self._search.separator)].tolist())
+        return self._tokens.text(new[(new >= 0) & (new != self._search.separator)].tolist())
 
 
 def _words(numbers: Sequence[int]) -> list[int]:

@@ -11,6 +11,7 @@ from inference.decoding.decoded import Decoded
 from inference.decoding.greedy import GreedyDecoder
 from inference.decoding.language_model import LanguageModel
 from inference.decoding.prefix import PrefixDecoder
+from inference.decoding.rescoring import Rescorer
 from inference.decoding.spelling import Speller
 from inference.decoding.token_scores import TokenScores
 from inference.decoding.tokens import Tokens
@@ -36,9 +37,9 @@ class LiveDecoder(Protocol):
 def open_decoder(tokens: Tokens, frame_ms: int, lm: LanguageModel | None = None, hotwords: Sequence[str] = ()) -> LiveDecoder:
     """A decoder for a segment that begins: as simple as it can be for what is asked."""
     if lm is not None and lm.settings.is_closed:
-        return BeamDecoder(_word_search(lm, tokens, tuple(hotwords)), frame_ms)
+        return BeamDecoder(_word_search(lm, tokens, tuple(hotwords)), frame_ms, _rescorer(lm, tokens))
     if lm is not None or hotwords:
-        return PrefixDecoder(_token_scores(lm, tokens, tuple(hotwords)), frame_ms)
+        return PrefixDecoder(_token_scores(lm, tokens, tuple(hotwords)), frame_ms, _rescorer(lm, tokens))
     return GreedyDecoder(tokens, frame_ms)
 
 
@@ -50,6 +51,11 @@ def _speller(tokens: Tokens) -> Speller:
 @lru_cache(MAX_SEARCHES)
 def _word_search(lm: LanguageModel, tokens: Tokens, hotwords: tuple[str, ...]) -> WordSearch:
     return WordSearch(lm, _speller(tokens), hotwords)
+
+
+@lru_cache(16)
+def _rescorer(lm: LanguageModel | None, tokens: Tokens) -> Rescorer | None:
+    return Rescorer(lm, _speller(tokens)) if lm is not None and lm.settings.num_rescored else None
 
 
 @lru_cache(MAX_SEARCHES)

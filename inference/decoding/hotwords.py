@@ -10,6 +10,9 @@ from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 
+WORD_GAIN: Final = 3.0
+"""What each word of a hotword adds where texts are made of words, natural logarithm."""
+
 
 @dataclass(eq=False, slots=True)
 class PhraseNode(Generic[Item]):
@@ -58,3 +61,7 @@ class Phrases(Generic[Item]):
     def end(self, progress: Progress[Item]) -> float:
         """What the end of the text adds: what was only begun is taken back."""
         return 0.0 if progress.node.is_end else -progress.owed
+
+
+def gain_of(_word: Hashable) -> float:
+    return WORD_GAIN

@@ -13,6 +13,8 @@ import numpy as np
 
 from inference.decoding.alignment import align
 from inference.decoding.decoded import NOTHING, Decoded
+from inference.decoding.hearing import Heard
+from inference.decoding.rescoring import Rescorer
 from inference.decoding.spans import confidence, words_of
 from inference.decoding.token_scores import Context, TokenScores
 
@@ -85,21 +87,19 @@ Beam = dict[Prefix, tuple[float, float]]
 
 
 class PrefixDecoder:
-    """A segment, heard frame by frame. One thread."""
+    """A segment, heard frame by frame. One thread. rescorer: None: there is no second pass."""
 
-    def __init__(self, scores: TokenScores, frame_ms: int, beam_size: int = BEAM_SIZE) -> None:
+    def __init__(self, scores: TokenScores, frame_ms: int, rescorer: Rescorer | None = None) -> None:
         self._scores = scores
         self._tokens = scores.speller.tokens
         self._frame_ms = frame_ms
-        self._beam_size = beam_size
-        self._heard: list[np.ndarray] = []
+        self._rescorer = rescorer
+        self._heard = Heard(self._tokens)
         self._begin()
 
     def push(self, log_probs: np.ndarray) -> None:
         """log_probs: float32 (frames, len(tokens) + 1), natural logarithms, the blank last."""
-        if len(log_probs):
-            self._heard.append(np.array(log_probs, dtype=np.float32))
-            self._step(self._heard[-1])
+        self._step(self._heard.take(log_probs))
 
     def partial(self) -> Decoded:
         """What was heard so far; its last word may go on."""
@@ -111,16 +111,26 @@ class PrefixDecoder:
 
     def finish(self, num_frames: int | None = None) -> Decoded:
         """The segment is over, and only its first `num_frames` count."""
-        if not self._heard:
-            return NOTHING
-        heard = np.concatenate(self._heard)[:num_frames]
-        if sum(map(len, self._heard)) > len(heard):
+        if self._heard.is_longer_than(num_frames):
+            self._heard = self._heard.up_to(num_frames)
             self._begin()
-            self._step(heard)
-        best = max(self._beam, key=lambda prefix: self._score(prefix) + self._scores.end(prefix.context))
-        spans = align(heard, best.ids(), self._tokens)
-        text = self._tokens.text(best.ids())
+            self._step(self._heard.worth_hearing())
+        if not self._heard.num_frames:
+            return NOTHING
+        heard, ids = self._heard.log_probs(), self._best()
+        spans = align(heard, ids, self._tokens)
+        text = self._tokens.text(ids)
         return Decoded(text, text, confidence(spans), words_of(spans, self._tokens, self._frame_ms))
+
+    def _best(self) -> Sequence[int]:
+        """The tokens of the likeliest text."""
+        whole = sorted(self._beam, key=lambda prefix: self._score(prefix) + self._scores.end(prefix.context), reverse=True)
+        found = {self._tokens.text(ids): ids for ids in (prefix.ids() for prefix in reversed(whole))}
+        first = self._tokens.text(whole[0].ids())
+        if self._rescorer is None or self._heard.likeliest_text() == first:
+            return found[first]
+        best = self._rescorer.best(self._heard.log_probs(), [first, *reversed(found)], self._scores.phrases)
+        return found[best] if best in found else self._scores.speller.phrase(best.split()) or ()
 
     def _begin(self) -> None:
         self._num_frames = 0
@@ -159,7 +169,7 @@ class PrefixDecoder:
 
     def _ranked(self, beam: Beam) -> Sequence[Prefix]:
         """The best of it, the very best one first."""
-        return sorted(beam, key=lambda prefix: _sum(*beam[prefix]) + prefix.bonus, reverse=True)[: self._beam_size]
+        return sorted(beam, key=lambda prefix: _sum(*beam[prefix]) + prefix.bonus, reverse=True)[:BEAM_SIZE]
 
 
 def _add(beam: Beam, prefix: Prefix, with_blank: float, without: float) -> None:

@@ -43,7 +43,10 @@ class Speller:
 
     def _spell(self, word: str) -> tuple[int, ...] | None:
         """Tokens of the likeliest way to write it, by the pieces' scores; the fewest pieces where they have none. None: there is
-        no way."""
+        no way, not even in the case that the model knows."""
+        return self._pieced(word) or (self._pieced(self.folded(word)) if self.folded(word) != word else None)
+
+    def _pieced(self, word: str) -> tuple[int, ...] | None:
         if not word:
             return None
         text = self._start + word

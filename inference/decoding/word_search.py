@@ -8,19 +8,17 @@ from typing import Any, Final
 
 from flashlight.lib.text.decoder import LM, CriterionType, LexiconDecoder, LexiconDecoderOptions, LMState, SmearingMode, Trie
 
-from inference.decoding.hotwords import Phrases, Progress
+from inference.decoding.hotwords import Phrases, Progress, gain_of
 from inference.decoding.language_model import LN_10, LanguageModel, State
 from inference.decoding.spelling import Speller
 
 logger = logging.getLogger(__name__)
 
-MAX_TOKENS: Final = 16
+MAX_TOKENS: Final = 8
 """The likeliest tokens of a frame that are looked at."""
 THRESHOLD: Final = 20.0
 """Texts that are so much less likely than the best one are dropped, natural logarithm."""
 NEVER: Final = -1e9
-WORD_GAIN: Final = 3.0
-"""What each word of a hotword adds, natural logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +68,17 @@ class WordSearch:
     those of the hotwords that are not in it."""
 
     def __init__(self, model: LanguageModel, speller: Speller, hotwords: Sequence[str] = ()) -> None:
-        """Blocks as long as the tree takes to make: 5 us for each word of the lexicon."""
+        """Blocks as long as the tree takes to make: 10 us for each word of the lexicon."""
         self.model: Final = model
         self.speller: Final = speller
         self.tokens: Final = speller.tokens
         self.separator: Final = self.tokens.blank if speller.space is None else speller.space
-        wanted = [[speller.folded(word) for word in phrase.split()] for phrase in hotwords]
-        missing = dict.fromkeys(word for phrase in wanted for word in phrase if word not in model.numbers)
+        self.phrases: Final = [speller.folded(phrase).split() for phrase in hotwords]
+        missing = dict.fromkeys(word for phrase in self.phrases for word in phrase if word not in model.numbers)
         self.words: Final = (*model.words, "", *missing)
         self._numbers: Final = model.numbers | {word: model.unknown + 1 + place for place, word in enumerate(missing)}
-        phrases = [[self._numbers[word] for word in phrase] for phrase in wanted]
-        self._phrases: Final = Phrases(phrases, lambda _number: WORD_GAIN) if phrases else None
+        phrases = [[self._numbers[word] for word in phrase] for phrase in self.phrases]
+        self._phrases: Final = Phrases(phrases, gain_of) if phrases else None
         self._trie: Final = self._tree()
         self._options: Final = self._chosen()
 
@@ -109,19 +107,19 @@ class WordSearch:
             word_score=settings.word_score,
             unk_score=NEVER,
             sil_score=0.0,
-            log_add=False,
+            log_add=True,
             criterion_type=CriterionType.CTC,
         )
 
     def _tree(self) -> Trie:
-        """All words, with the space behind them: words must not run together, or letters that are words spell anything. Where words
-        begin with pieces of their own a blank may stand there: without it the last piece could not be held over several frames."""
+        """All words, with the space behind them: did words run together, letters that are words would spell anything. Where words
+        begin with pieces of their own, a blank may stand there, without which the last piece could not be held over frames."""
         trie = Trie(len(self.tokens) + 1, self.separator)
         ngrams = self._ngrams()
         start = ngrams.start(False)  # noqa: FBT003  # as the start of a line
         unwritable = []
         for word, number in self._numbers.items():
-            spelled = self.speller.spell(word) or self.speller.spell(self.speller.folded(word))
+            spelled = self.speller.spell(word)
             if spelled is None:
                 unwritable.append(word)
                 continue

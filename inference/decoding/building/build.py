@@ -40,7 +40,7 @@ class Recipe:
     prune_from: int = 0
     lm_weight: float = 0.5
     word_score: float = 0.5
-    beam_size: int = 32
+    beam_size: int = 16
     extra_words: tuple[str, ...] = field(default=())
 
     @property
