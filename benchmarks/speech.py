@@ -41,9 +41,11 @@ class Clip:
 
 
 def clips(folder: Path, languages: set[str] | None = None, kinds: set[str] | None = None) -> Iterator[Clip]:
-    """The clips of `folder`, in the order of its manifest; no filter means all."""
+    """The clips of `folder`, in the order of its manifest; no filter means all. Of a folder for training those that nothing was
+    trained on; their kind is the corpus that they come from."""
     for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         item = json.loads(line)
-        language = item["lang"].split("-")[0]
-        if (languages is None or language in languages) and (kinds is None or item["kind"] in kinds):
-            yield Clip(item["id"], folder / item["file"], item["text"], language, item["kind"], item["seconds"])
+        language, kind = item.get("lang", "en").split("-")[0], item.get("kind") or item["corpus"]
+        is_seen = item.get("set") == "train"
+        if not is_seen and (languages is None or language in languages) and (kinds is None or kind in kinds):
+            yield Clip(item["id"], folder / item["file"], item["text"], language, kind, item["seconds"])

@@ -19,9 +19,9 @@ from benchmarks.connections.server import HOST, SERVERS, Wanted, running_server
 from benchmarks.connections.usage import Usage, usage
 from benchmarks.speech import clips, speech_folder
 from benchmarks.streams.__main__ import machine
-from benchmarks.streams.crew import Server, crew
+from benchmarks.streams.crew import crew
 from benchmarks.streams.figures import Delays, Summary, plateau, summary
-from benchmarks.streams.player import Client, Take
+from benchmarks.streams.player import Client, Server, Take
 from benchmarks.streams.tape import Sound, deal, listen
 
 STAGGER_S: Final = 2.0

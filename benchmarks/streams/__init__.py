@@ -1,8 +1,8 @@
 """How many live streams a running server carries: paced clients in processes of their own, more and more of them.
 
 **What is played.** Read recordings of HARK_SPEECH_DIR, clip after clip as one long session per client, at the pace they
-were spoken: frames of 100 ms, each sent when its last sample would have been spoken. Between clips there are 600 to 900 ms
-of quiet at the level of the quietest tenth of the clip. The clips are dealt to the clients from one shuffled deck that is
+were spoken: frames of 100 ms (`--frame-ms`), each sent when its last sample would have been spoken. Between clips there are 600
+to 900 ms of quiet at the level of the quietest tenth of the clip. The clips are dealt to the clients from one shuffled deck that is
 shuffled again when it is empty, so clients say different things and all clips are used about equally often. Clients start
 at random within two seconds. A clip is never cut; sessions of N clients therefore last `--seconds` and up to one clip more.
 
@@ -31,5 +31,6 @@ only while all N clients are speaking; texts and accounts are those of the whole
 
 **When it breaks.** At the first N where end -> final p95 is above 1.5 s, or word error more than 1.5 points above offline
 (judged from 1,000 spoken words on: below that one word weighs too much), or a session fails: refused, cut off, without `done`,
-or with an account that does not add up.
+or with an account that does not add up. With `--max-age-ms` also where partial age p95 is above that: of a model that answers
+every chunk it is how long a chunk waits for its text.
 """

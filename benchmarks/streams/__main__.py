@@ -16,8 +16,8 @@ import psutil
 
 import benchmarks.streams
 from benchmarks.speech import PROJECT_DIR, clips, speech_folder
-from benchmarks.streams.crew import Server, crew
-from benchmarks.streams.player import Client, Report, Take
+from benchmarks.streams.crew import crew
+from benchmarks.streams.player import FRAME_MS, Client, Report, Server, Take
 from benchmarks.streams.report import block, drift_table, table
 from benchmarks.streams.tape import Sound, deal, listen
 from benchmarks.streams.verdict import Drift, Result, drift, result
@@ -43,6 +43,7 @@ class Bench:
     num_processes: int = 2
     seed: int = 0
     finalizes: bool = False
+    max_age_ms: float | None = None
 
     def clients(self, num_streams: int, seconds: float, session_s: float) -> list[Client]:
         """Clients that speak for `seconds`, in sessions of `session_s`."""
@@ -73,7 +74,7 @@ def ladder(
     results: list[Result] = []
     for num_streams in steps:
         reports, looks = bench.play(bench.clients(num_streams, seconds, seconds))
-        results.append(result(num_streams, reports, looks, bench.whole))
+        results.append(result(num_streams, reports, looks, bench.whole, bench.max_age_ms))
         tell(block(results[-1]))
         if results[-1].broken_rules() and not to_the_end:
             break
@@ -85,7 +86,7 @@ def soak(bench: Bench, num_streams: int, seconds: float, session_s: float) -> tu
     """One long run."""
     reports, looks = bench.play(bench.clients(num_streams, seconds, session_s))
     takes: list[Take] = [take for report in reports for take in report.takes]
-    return result(num_streams, reports, looks, bench.whole), drift(takes, EDGE_S), looks
+    return result(num_streams, reports, looks, bench.whole, bench.max_age_ms), drift(takes, EDGE_S), looks
 
 
 def machine() -> dict[str, Any]:
@@ -114,7 +115,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--session-s", type=float, help="with --minutes: length of a session; default: one long session per client"
     )
     parser.add_argument("--finalize", action="store_true", help="one stream that sends finalize after each clip")
-    parser.add_argument("--kinds", default="read", help="kinds of speech with commas between")
+    parser.add_argument("--speech", type=Path, help="folder of the recordings; default: HARK_SPEECH_DIR")
+    parser.add_argument("--kinds", default="read", help="kinds of speech, or corpora, with commas between")
+    parser.add_argument("--scenario", default="", help="what the sessions ask for besides")
+    parser.add_argument(
+        "--frame-ms", type=int, default=FRAME_MS, help="audio that a client sends at a time; default: %(default)s"
+    )
+    parser.add_argument("--max-age-ms", type=float, help="it breaks too where partial age p95 is above this")
     parser.add_argument("--language", default="en", help="of the clips, and what the sessions ask for")
     parser.add_argument("--model", default="whisper-tiny.en", help="what the server uses for the language; for the offline texts")
     parser.add_argument("--cache", type=Path, default=CACHE, help="file of the offline texts")
@@ -129,18 +136,23 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def prepare(options: argparse.Namespace) -> Bench:
     kinds = set(options.kinds.split(","))
-    chosen = [clip for clip in clips(speech_folder(), {options.language}, kinds) if clip.seconds < 30 and not clip.by_character]
+    chosen = [
+        clip
+        for clip in clips(options.speech or speech_folder(), {options.language}, kinds)
+        if clip.seconds < 30 and not clip.by_character
+    ]
     root = None
     if not options.unwatched:
         root = psutil.Process(options.server_pid) if options.server_pid else server_root(urlsplit(options.url).port or 80)
     return Bench(
-        server=Server(options.url, options.language),
+        server=Server(options.url, options.language, options.scenario, options.frame_ms),
         root=root,
         sounds=[listen(clip) for clip in chosen],
         whole=whole_texts(chosen, options.model, options.cache),
         num_processes=options.processes,
         seed=options.seed,
         finalizes=options.finalize,
+        max_age_ms=options.max_age_ms,
     )
 
 

@@ -4,12 +4,11 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from benchmarks.streams.player import Client, Report, work
+from benchmarks.streams.player import Client, Report, Server, work
 
 HEAD_START_S: Final = 0.5
 LEAVES_WITHIN_S: Final = 10.0
@@ -17,14 +16,6 @@ LEAVES_WITHIN_S: Final = 10.0
 
 class CrewError(Exception):
     """A process of clients has died: the figures would be of fewer clients than they say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """`url` of its /stream, and the language tag that clients ask for."""
-
-    url: str
-    language: str
 
 
 class Crew:
@@ -62,7 +53,7 @@ def crew(server: Server, clients: Sequence[Client], num_processes: int) -> Itera
         for place in range(min(num_processes, len(clients))):
             here, there = context.Pipe()
             share = clients[place::num_processes]
-            process: BaseProcess = context.Process(target=work, args=(there, server.url, server.language, share), daemon=True)
+            process: BaseProcess = context.Process(target=work, args=(there, server, share), daemon=True)
             process.start()
             there.close()
             members.append((process, here))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.scoring import ErrorRate, units
-from benchmarks.streams.player import FRAME_MS, Heard, Take
+from benchmarks.streams.player import Heard, Take
 from benchmarks.streams.tape import SAMPLES_PER_MS, Spoken
 
 TERMINAL: Final = frozenset({"done", "error"})
@@ -62,7 +62,9 @@ class Delays:
     series: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: {name: [] for name in (*DELAYS, JOINED, MISSED)})
 
     def add(self, take: Take) -> None:
-        self.series["late"] += [(take.due_s(number * FRAME_MS), late_ms) for number, late_ms in enumerate(take.late_ms, start=1)]
+        self.series["late"] += [
+            (take.due_s(number * take.frame_ms), late_ms) for number, late_ms in enumerate(take.late_ms, start=1)
+        ]
         self._add_partials(take)
         self._add_finalized(take)
         spoken: list[Spoken | None] = [None, *take.tape.spoken(), None]

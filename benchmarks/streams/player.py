@@ -18,12 +18,30 @@ from benchmarks.speech import Clip
 from benchmarks.streams.tape import BYTES_PER_SAMPLE, SAMPLES_PER_MS, Tape, frames, to_pcm
 
 FRAME_MS: Final = 100
-FRAME_BYTES: Final = FRAME_MS * SAMPLES_PER_MS * BYTES_PER_SAMPLE
 DONE_WITHIN_S: Final = 60.0
 CONNECTED_WITHIN_S: Final = 10.0
 NOT_MEASURED: Final = frozenset({"words", "stable", "confidence", "language", "model"})
 
 Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`url` of its /stream, what clients ask for, and how much audio they send at a time. scenario: empty: none."""
+
+    url: str
+    language: str
+    scenario: str = ""
+    frame_ms: int = FRAME_MS
+
+    @property
+    def start_message(self) -> str:
+        scenario = {"scenario": self.scenario} if self.scenario else {}
+        return json.dumps({"type": "start", "language": self.language, **scenario})
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.frame_ms * SAMPLES_PER_MS * BYTES_PER_SAMPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +75,14 @@ class Take:
     late_ms: list[float] = field(default_factory=list)
     finalized_s: list[float] = field(default_factory=list)
     failure: str = ""
+    frame_ms: int = FRAME_MS
 
     def of(self, kind: str) -> list[Heard]:
         return [heard for heard in self.heard if heard.message["type"] == kind]
 
     def due_s(self, at_ms: float) -> float:
         """When the frame that ends at or behind this place of the audio was to be sent."""
-        return self.start_s + math.ceil(at_ms / FRAME_MS) * FRAME_MS / 1000
+        return self.start_s + math.ceil(at_ms / self.frame_ms) * self.frame_ms / 1000
 
     @property
     def last_due_s(self) -> float:
@@ -78,13 +97,13 @@ class Report:
     cpu_s: float
 
 
-def work(pipe: Connection, url: str, language: str, clients: Sequence[Client]) -> None:
+def work(pipe: Connection, server: Server, clients: Sequence[Client]) -> None:
     """The process: decode everything, say that it is ready, wait for the time to start, play, report.
 
     Another word through `pipe` while it plays: begin no further session.
     """
     audio = {part.sound.clip.name: part.sound.clip for client in clients for tape in client.tapes for part in tape.parts}
-    player = Player(url, language, {name: to_pcm(clip.audio()) for name, clip in audio.items()}, is_over=pipe.poll)
+    player = Player(server, {name: to_pcm(clip.audio()) for name, clip in audio.items()}, is_over=pipe.poll)
     pipe.send("ready")
     start_s: float = pipe.recv()
     before_s = time.process_time()
@@ -96,9 +115,8 @@ def work(pipe: Connection, url: str, language: str, clients: Sequence[Client]) -
 class Player:
     """Plays tapes. `pcm`: 16-bit PCM by the name of the clip. `is_over`: whether no further session is to begin."""
 
-    def __init__(self, url: str, language: str, pcm: dict[str, bytes], *, is_over: Callable[[], bool] = lambda: False) -> None:
-        self.url = url
-        self.start_message = json.dumps({"type": "start", "language": language})
+    def __init__(self, server: Server, pcm: dict[str, bytes], *, is_over: Callable[[], bool] = lambda: False) -> None:
+        self.server = server
         self.pcm = pcm
         self.is_over = is_over
 
@@ -112,9 +130,9 @@ class Player:
 
     async def play(self, number: int, tape: Tape) -> Take:
         """One session; what goes wrong is noted, not raised."""
-        take = Take(number, tape, time.monotonic())
+        take = Take(number, tape, time.monotonic(), frame_ms=self.server.frame_ms)
         try:
-            async with connect(self.url, max_size=None, compression=None, open_timeout=CONNECTED_WITHIN_S) as socket:
+            async with connect(self.server.url, max_size=None, compression=None, open_timeout=CONNECTED_WITHIN_S) as socket:
                 await self._converse(socket, take)
         except (OSError, TimeoutError, WebSocketException) as err:
             take.failure = f"{type(err).__name__}: {err}"
@@ -137,10 +155,11 @@ class Player:
             await socket.close()
 
     async def _send_tape(self, socket: ClientConnection, take: Take) -> None:
-        await socket.send(self.start_message)
-        finalize_after = {math.ceil(at_ms / FRAME_MS) for at_ms in take.tape.finalize_after_ms()}
-        for number, frame in enumerate(frames(take.tape.pieces(self._pcm_of), FRAME_BYTES), start=1):
-            due_s = take.start_s + number * FRAME_MS / 1000
+        await socket.send(self.server.start_message)
+        frame_ms = self.server.frame_ms
+        finalize_after = {math.ceil(at_ms / frame_ms) for at_ms in take.tape.finalize_after_ms()}
+        for number, frame in enumerate(frames(take.tape.pieces(self._pcm_of), self.server.frame_bytes), start=1):
+            due_s = take.start_s + number * frame_ms / 1000
             await _sleep_until(due_s)
             take.late_ms.append((time.monotonic() - due_s) * 1000)
             await socket.send(frame)

@@ -16,7 +16,7 @@ LATE_P99_MS: Final = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one number of streams. `seconds`: how long all of them spoke at the same time."""
+    """Of one number of streams. `seconds`: how long all of them spoke at the same time. `max_age_ms`: of partials, p95."""
 
     num_streams: int
     seconds: float
@@ -30,6 +30,7 @@ class Result:
     offline_percent: float
     server: ServerUse
     generator_cores: float
+    max_age_ms: float | None = None
 
     @property
     def penalty_points(self) -> float:
@@ -47,6 +48,8 @@ class Result:
             found.append(f"{len(self.failures)} of {self.num_sessions} sessions failed")
         if self.delays["end_to_final"].p95 > END_TO_FINAL_P95_MS:
             found.append(f"end to final p95 above {END_TO_FINAL_P95_MS:g} ms")
+        if self.max_age_ms is not None and self.delays["age"].p95 > self.max_age_ms:
+            found.append(f"partial age p95 above {self.max_age_ms:g} ms")
         if self.num_words >= WORDS_TO_JUDGE and self.penalty_points > PENALTY_POINTS:
             found.append(f"word error more than {PENALTY_POINTS:g} points above offline")
         return found
@@ -56,7 +59,9 @@ class Result:
         return asdict(self) | derived
 
 
-def result(num_streams: int, reports: Sequence[Report], looks: Sequence[Look], whole: dict[str, str]) -> Result:
+def result(
+    num_streams: int, reports: Sequence[Report], looks: Sequence[Look], whole: dict[str, str], max_age_ms: float | None = None
+) -> Result:
     """Delays and CPU of the time when all spoke; texts, accounts and failures of everything."""
     takes = [take for report in reports for take in report.takes]
     span = plateau(takes)
@@ -77,6 +82,7 @@ def result(num_streams: int, reports: Sequence[Report], looks: Sequence[Look], w
         offline_percent=texts.offline.percent,
         server=use_between(looks, span.from_s, span.to_s),
         generator_cores=generator_cores(reports),
+        max_age_ms=max_age_ms,
     )
 
 

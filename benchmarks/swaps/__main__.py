@@ -22,8 +22,8 @@ from asr_project.serve import topology
 from benchmarks.network.__main__ import services, set_environment
 from benchmarks.speech import PROJECT_DIR, clips, speech_folder
 from benchmarks.streams.__main__ import Bench, machine
-from benchmarks.streams.crew import Server, crew
-from benchmarks.streams.player import Client, Take
+from benchmarks.streams.crew import crew
+from benchmarks.streams.player import Client, Server, Take
 from benchmarks.streams.tape import listen
 from benchmarks.swaps.admin_site import AdminSite
 from benchmarks.swaps.record import Swap, SwapError, SwapWatch

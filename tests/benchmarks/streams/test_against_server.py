@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.speech import Clip
 from benchmarks.streams.__main__ import Bench, ladder
-from benchmarks.streams.crew import Server
+from benchmarks.streams.player import Server
 from benchmarks.streams.plot import draw
 from benchmarks.streams.tape import listen
 from benchmarks.streams.watch import server_root

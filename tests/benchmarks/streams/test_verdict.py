@@ -34,6 +34,7 @@ HELD = Result(
 
 def test_at_the_limits_it_held() -> None:
     assert HELD.broken_rules() == []
+    assert dataclasses.replace(HELD, max_age_ms=40).broken_rules() == []
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_at_the_limits_it_held() -> None:
     [
         ({"delays": HELD.delays | {"end_to_final": summary_of(1_501)}}, "end to final p95 above 1500 ms"),
         ({"live_percent": 8.6}, "word error more than 1.5 points above offline"),
+        ({"max_age_ms": 39}, "partial age p95 above 39 ms"),
         ({"failures": ["error internal"]}, "1 of 8 sessions failed"),
     ],
 )
