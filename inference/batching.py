@@ -10,6 +10,12 @@ MAX_INCREMENTAL_BATCH: Final = 64
 """Short steps that go together: engines that make such do not get faster by more of them."""
 
 
+MEMORY_S: Final = 1.0
+MAX_PERIOD_S: Final = 0.03
+PERIOD_S_PER_RATE: Final = MAX_PERIOD_S / 150
+"""Thirty speakers wait for each other as long as anybody does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """One stream's wish to be recognised. `since_s` is a monotonic time: since when it waits. `key` is the caller's own.
@@ -35,17 +41,26 @@ def no_limit(_model: str) -> float:
     return math.inf
 
 
-def choose(wishes: Sequence[Wish], max_batch: int, max_samples: Callable[[str], float] = no_limit) -> list[Wish]:
+def choose(
+    wishes: Sequence[Wish],
+    max_batch: int,
+    max_samples: Callable[[str], float] = no_limit,
+    *,
+    is_turn_of_short: bool = False,
+) -> list[Wish]:
     """The wishes that make the next batch, best first; empty only when there is none.
 
     Finals go before first partials, these before others, whoever waits longest first. A batch is of one model: that of
     the first wish. Everything that waits for that model is merged up to `max_batch` wishes and the model's `max_samples` of
     audio; finals and partials are not mixed, so that a final does not wait for the partials beside it. Short steps are: the more
     go together the better, and not even `max_batch` holds for them.
+
+    is_turn_of_short: the last batch was a long one; short steps go before everything else now. Else finals of a slow model would
+    keep back the partials that a fast one writes meanwhile; so they wait for one batch of these at most.
     """
     if not wishes:
         return []
-    ordered = sorted(wishes, key=lambda wish: wish.rank)
+    ordered = sorted(wishes, key=lambda wish: (is_turn_of_short and not wish.is_incremental, wish.rank))
     first = ordered[0]
     is_short = first.is_incremental
     alike = [wish for wish in ordered if wish.model == first.model and (is_short or wish.is_final == first.is_final)]
@@ -77,6 +92,28 @@ class Pace:
     def samples_in(self, time_s: float) -> float:
         """How much audio a batch of `time_s` may hold; no bound while nothing was learned."""
         return math.inf if self._samples_per_s is None else self._samples_per_s * time_s
+
+
+class Gathering:
+    """How far apart the passes of the loop are. Short steps come five a second and more from every speaker, at moments of their
+    own; done one by one they take three times as long as together. Where there are few, none waits for the others.
+    """
+
+    def __init__(self, now_s: float) -> None:
+        self._rate = 0.0
+        self._at_s = now_s
+
+    def learn(self, num_short: int, now_s: float) -> None:
+        """A batch of so many short steps is about to run."""
+        self._rate = self._rate_at(now_s) + num_short / MEMORY_S
+        self._at_s = now_s
+
+    def period_s(self, now_s: float) -> float:
+        return min(MAX_PERIOD_S, self._rate_at(now_s) * PERIOD_S_PER_RATE)
+
+    def _rate_at(self, now_s: float) -> float:
+        """Short steps a second, of the last second or so."""
+        return self._rate * math.exp((self._at_s - now_s) / MEMORY_S)
 
 
 def _blend(old: float, new: float) -> float:

@@ -15,7 +15,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, structs
 
-from inference.batching import Wish, choose
+from inference.audio import to_samples
+from inference.batching import Gathering, Wish, choose
 from inference.decoding.lms import LanguageModels
 from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, MovedError, OverloadedError, StepError
@@ -58,6 +59,8 @@ MAX_RUNS_S = 0.05
 """What such streams may take together before the next batch runs: hundreds may begin, or be startled, at once."""
 MAX_BATCH_S = 0.25
 """What a batch may take: a final that comes meanwhile waits for it, and 1.5 s is all that a final has."""
+CATCH_UP_SAMPLES = to_samples(1000)
+"""What an engine that remembers what it heard hears of a final at a time, if it is so far behind: others are to be heard between."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Audio that came and was not taken yet: a second of two thousand streams. A pass is short; more waits only when recognition
 hangs or cannot keep up, and then it had better wait where it comes from."""
@@ -141,6 +144,8 @@ class RecognitionLoop:
         self._is_stopping = False
         self.is_overloaded = False
         self.has_freed = False
+        self._was_long = False
+        self._gathering = Gathering(clock())
         self._keys = itertools.count()
         self._clock = clock
         self._lags_told_s = clock()
@@ -180,11 +185,21 @@ class RecognitionLoop:
     def run(self) -> None:
         """Until `stop`."""
         while not self._is_stopping:
+            self._gather()
             self.take(wait=not self.has_work())
             self.judge()
             self.send()  # what was heard by now does not wait for the batch
             self.step()
             self.send()
+
+    def _gather(self) -> None:
+        """Let passes be some way apart where they are many and each has little to do."""
+        until_s = self.pulse.last_pass.began_s + self._gathering.period_s(self._clock())
+        if self._clock() >= until_s:
+            return
+        with self._wake, self.pulse.resting():
+            while not self._is_stopping and (left_s := until_s - self._clock()) > 0:
+                self._wake.wait(left_s)
 
     def has_work(self) -> bool:
         return any(client.stream.has_work for client in self._active.values())
@@ -387,9 +402,11 @@ class RecognitionLoop:
         now_s = self._clock()
         by_key = {next(self._keys): client for client in self._active.values()}
         wishes = [wish for key, client in by_key.items() if (wish := self._wish(key, client, now_s)) is not None]
-        chosen = choose(wishes, self.max_batch, self._max_samples)
+        chosen = choose(wishes, self.max_batch, self._max_samples, is_turn_of_short=self._was_long)
         self.meters.num_waiting = len(wishes) - len(chosen)
         if chosen:
+            self._was_long = not chosen[0].is_incremental
+            self._gathering.learn(len(chosen) if chosen[0].is_incremental else 0, now_s)
             self._run([by_key[wish.key] for wish in chosen], chosen, now_s)
 
     def _stride_of(self, model: str) -> Stride | None:
@@ -409,38 +426,36 @@ class RecognitionLoop:
         is_final = stream.wants_final
         model = stream.model if is_final else stream.partial_model or stream.model
         stride = self._stride_of(model)
-        num_samples = stream.num_wanted_samples
-        if stride is not None:
-            num_new = num_samples - self._num_heard(client, is_final=is_final)
-            num_samples = max(1, -(-num_new // stride.every)) * stride.every  # a piece of a step takes as long as a whole one
+        # A piece of a stride takes as long as a whole one; and of a final there may be two, the last one mostly silence.
+        num_samples = stream.num_wanted_samples if stride is None else stride.every * (2 if is_final else 1)
         return Wish(key, model, is_final, client.waiting_s, num_samples, stream.is_unseen, stride is not None)
-
-    def _num_heard(self, client: Client, *, is_final: bool) -> int:
-        """Samples that the engine which would recognise it has heard of the segment; one that remembers none hears it whole."""
-        stream, draft = client.stream, client.draft
-        if is_final or not stream.partial_model:
-            return _heard_by(client.state)
-        return 0 if draft is None or draft.number != stream.num_begun else _heard_by(draft.state)
 
     def _run(self, clients: list[Client], wishes: list[Wish], now_s: float) -> None:
         engine = self.engines[wishes[0].model]
-        windows = [self._window(client, is_final=wish.is_final) for client, wish in zip(clients, wishes, strict=True)]
+        windows = [self._window(client, wish) for client, wish in zip(clients, wishes, strict=True)]
         started_s = self._clock()
         results = self._recognise(engine, windows)
         infer_s = self._clock() - started_s
         self.lineup.paces[wishes[0].model].learn(sum(wish.num_samples for wish in wishes), infer_s)
         self.meters.stepped(wishes[0].model, [now_s - wish.since_s for wish in wishes], infer_s)
-        for client, wish, result in zip(clients, wishes, results, strict=True):
+        for client, wish, window, result in zip(clients, wishes, windows, results, strict=True):
+            if wish.is_final and not window.is_final and not isinstance(result, StepError):
+                continue  # what is left of it is heard next
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
             with _sparing_others(client.stream):
                 self._book(client, result, engine.info.name, timings, is_final=wish.is_final)
 
-    def _window(self, client: Client, *, is_final: bool) -> Window[Any]:
-        stream = client.stream
+    def _window(self, client: Client, wish: Wish) -> Window[Any]:
+        """What the stream wishes to have recognised; to an engine that remembers what it heard, the next of it."""
+        stream, is_final = client.stream, wish.is_final
         state = client.state if is_final or not stream.partial_model else self._draft(client).state
-        num_heard = min(_heard_by(state), stream.num_wanted_samples)
-        audio, languages = stream.window(num_heard)
+        num_heard, num_wanted = min(_heard_by(state), stream.num_wanted_samples), stream.num_wanted_samples
+        stride = self._stride_of(wish.model)
+        if stride is not None:
+            num_next = stride.next_after(num_heard + (CATCH_UP_SAMPLES if is_final else 0))
+            is_final, num_wanted = is_final and num_next >= num_wanted, min(num_next, num_wanted)
+        audio, languages = stream.window(num_heard, num_wanted)
         return Window(state, audio, languages, is_final, stream.hotwords, num_heard, stream.language_model)
 
     def _draft(self, client: Client) -> Draft:

@@ -102,3 +102,22 @@ def test_everybody_runs_in_the_end_and_the_oldest_of_the_best_kind_first(wishes:
         assert len({(each.model, each.is_final) for each in chosen}) <= 1
         waiting = [each for each in waiting if each not in chosen]
     assert waiting == []
+
+
+def short(key: int, since_s: float, *, is_final: bool = PARTIAL) -> Wish:
+    return Wish(key, "fast", is_final, since_s, is_incremental=True)
+
+
+MIXED = [wish(1, 1.0, is_final=FINAL), short(2, 5.0), short(3, 4.0, is_final=FINAL), wish(4, 2.0, model="b")]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "is_turn_of_short", "expected"),
+    [
+        (MIXED, False, [1]),  # the oldest final
+        (MIXED, True, [3, 2]),  # short steps together, their finals first
+        ([wish(1, 1.0, is_final=FINAL), wish(4, 2.0)], True, [1]),  # there are none
+    ],
+)
+def test_after_a_long_batch_short_steps_have_their_turn(wishes: list[Wish], is_turn_of_short: bool, expected: list[int]) -> None:
+    assert [chosen.key for chosen in choose(wishes, 4, is_turn_of_short=is_turn_of_short)] == expected

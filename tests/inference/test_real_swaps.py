@@ -54,16 +54,19 @@ async def worker(address: str) -> AsyncIterator[Worker]:
 
 @dataclass
 class Reader:
-    """Reads a clip to a stream again and again, each time when the time before was understood."""
+    """Reads a clip to a stream again and again, each time when the time before was understood. `pause_s`: after each tenth of a
+    second."""
 
     clip: Clip
     handle: StreamHandle
     listener: Listener
     num_read: int = 0
+    pause_s: float = 0.0
 
     async def read(self, is_over: asyncio.Event) -> None:
         while not is_over.is_set() or not self.num_read:
-            await send_in_pieces(self.handle, to_pcm(np.concatenate([self.clip.audio, SILENCE])))
+            pcm = to_pcm(np.concatenate([self.clip.audio, SILENCE]))
+            await send_in_pieces(self.handle, pcm, pause_s=self.pause_s)
             self.num_read += 1
             async with asyncio.timeout(120):
                 while self.handle.unsettled_ms > LEFT_MS:

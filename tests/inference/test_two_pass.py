@@ -128,6 +128,25 @@ def test_streams_with_different_accurate_models_share_a_batch_of_the_fast_one(pa
     assert pair.fast.batches == [2]
 
 
+def test_partials_of_the_fast_model_are_not_kept_back_by_finals_of_the_accurate_one(pair: Pair) -> None:
+    """Between two of its batches there is one of theirs."""
+    pair.fast.info = structs.replace(pair.fast.info, first_step_samples=3_200, step_samples=3_200)
+    pair.max_batch = pair.loop.max_batch = 1
+    for stream in range(4):
+        pair.open_pair(stream)
+        pair.hear(stream, say("alpha bravo charlie", END_S if stream else 0.0))
+    while not pair.loop._was_long:
+        pair.turn()
+    steps = []
+    for _ in range(4):
+        num_fast = len(pair.fast.batches)
+        pair.hear(0, say("delta"))
+        pair.turn()
+        steps.append("fast" if len(pair.fast.batches) > num_fast else "accurate")
+
+    assert steps == ["fast", "accurate", "fast", "accurate"]
+
+
 @pytest.mark.parametrize(
     ("wished", "languages", "expected"),
     [

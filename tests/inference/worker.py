@@ -117,11 +117,11 @@ def listen(client: InferenceClient, **options: object) -> tuple[StreamHandle, Li
     return client.open_stream(StreamOptions(**options), listener), listener  # type: ignore[arg-type]  # options by name
 
 
-async def send_in_pieces(handle: StreamHandle, pcm: bytes, piece_bytes: int = 3_200) -> None:
-    """As a client would, but without waiting for the clock."""
+async def send_in_pieces(handle: StreamHandle, pcm: bytes, piece_bytes: int = 3_200, pause_s: float = 0.0) -> None:
+    """As a client would, but without waiting for the clock. `pause_s`: after each piece."""
     for start in range(0, len(pcm), piece_bytes):
         handle.send_audio(pcm[start : start + piece_bytes])
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause_s)
 
 
 def wait_until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
