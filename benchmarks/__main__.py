@@ -22,6 +22,11 @@ This one starts a server of its own and needs two cores to itself:
 This one does too, and takes twenty minutes:
   python -m benchmarks.swaps      what speakers notice while one model takes the place of another
 
+These need no server, and a machine that does nothing else:
+  python -m benchmarks.conformer            streams a core of streaming Conformers, by size, runtime and precision
+  python -m benchmarks.conformer --workers  two processes against one
+  python -m benchmarks.conformer --edge     conformer-edge: words and whole steps
+
 This one needs two minutes and no server:
   python -m benchmarks.metrics    what metrics cost
 

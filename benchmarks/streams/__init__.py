@@ -1,10 +1,11 @@
 """How many live streams a running server carries: paced clients in processes of their own, more and more of them.
 
-**What is played.** Read recordings of HARK_SPEECH_DIR, clip after clip as one long session per client, at the pace they
-were spoken: frames of 100 ms (`--frame-ms`), each sent when its last sample would have been spoken. Between clips there are 600
-to 900 ms of quiet at the level of the quietest tenth of the clip. The clips are dealt to the clients from one shuffled deck that is
-shuffled again when it is empty, so clients say different things and all clips are used about equally often. Clients start
-at random within two seconds. A clip is never cut; sessions of N clients therefore last `--seconds` and up to one clip more.
+**What is played.** Read recordings of HARK_SPEECH_DIR, clip after clip as one long session per client, at the pace they were
+spoken: frames of 100 ms (`--frame-ms`), each sent when its last sample would have been spoken. Between clips there are 600
+to 900 ms of quiet at the level of the quietest tenth of the clip. The clips are dealt to the clients from one shuffled deck
+that is shuffled again when it is empty, so clients say different things and all clips are used about equally often. Clients
+start at random within two seconds. A clip is never cut; sessions of N clients therefore last `--seconds` and up to one clip
+more.
 
 **Who plays.** Processes of their own (two by default), each an event loop with many sockets, without compression. The audio
 is decoded before the clock starts. The CPU that they used is stated, and how late frames were sent: figures from clients
