@@ -113,7 +113,7 @@ class Gathering:
 
     def _rate_at(self, now_s: float) -> float:
         """Short steps a second, of the last second or so."""
-        return self._rate * math.exp((self._at_s - now_s) / MEMORY_S)
+        return self._rate * math.exp(min(0.0, self._at_s - now_s) / MEMORY_S)
 
 
 def _blend(old: float, new: float) -> float:

@@ -60,7 +60,7 @@ MAX_RUNS_S = 0.05
 MAX_BATCH_S = 0.25
 """What a batch may take: a final that comes meanwhile waits for it, and 1.5 s is all that a final has."""
 CATCH_UP_SAMPLES = to_samples(1000)
-"""What an engine that remembers what it heard hears of a final at a time, if it is so far behind: others are to be heard between."""
+"""What an engine that remembers hears of a final at a time, when it is so far behind: others are to be heard in between."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Audio that came and was not taken yet: a second of two thousand streams. A pass is short; more waits only when recognition
 hangs or cannot keep up, and then it had better wait where it comes from."""
@@ -450,9 +450,10 @@ class RecognitionLoop:
         """What the stream wishes to have recognised; to an engine that remembers what it heard, the next of it."""
         stream, is_final = client.stream, wish.is_final
         state = client.state if is_final or not stream.partial_model else self._draft(client).state
-        num_heard, num_wanted = min(_heard_by(state), stream.num_wanted_samples), stream.num_wanted_samples
+        num_heard, num_wanted = 0, stream.num_wanted_samples
         stride = self._stride_of(wish.model)
         if stride is not None:
+            num_heard = min(state.num_heard, num_wanted)
             num_next = stride.next_after(num_heard + (CATCH_UP_SAMPLES if is_final else 0))
             is_final, num_wanted = is_final and num_next >= num_wanted, min(num_next, num_wanted)
         audio, languages = stream.window(num_heard, num_wanted)
@@ -592,12 +593,6 @@ def _sparing_others(stream: Stream) -> Iterator[None]:
 def can_serve(info: ModelInfo, languages: Iterable[str]) -> bool:
     """Whether a model can hear all of `languages`; none given means that it must detect the language."""
     return info.can_serve(languages)
-
-
-def _heard_by(state: object) -> int:
-    """Samples of the segment that are in what an engine remembers; 0 of one that hears whole segments."""
-    num_heard: int = getattr(state, "num_heard", 0)
-    return num_heard
 
 
 def _nothing(window: Window[Any]) -> Hypothesis:

@@ -394,27 +394,30 @@ class Stream:
     @property
     def wants_partial(self) -> bool:
         segment = self._open
-        return segment is not None and self.options.interim and not self._closed and self._is_worth_a_step(segment)
+        return segment is not None and not self._closed and self._is_worth_a_step(segment)
 
     def _is_worth_a_step(self, segment: Segment) -> bool:
-        """Whether enough is new of it."""
+        """Whether enough is new of it. A model that remembers hears it as it is spoken, though nobody wants partial texts."""
         stride = self.stride_of(segment.partial_model or segment.model)
+        if not self.options.interim and (stride is None or segment.partial_model):
+            return False
         if stride is None:
             is_long = self._seen - segment.voiced_from >= FIRST_STEP_SAMPLES
             return is_long and self._seen - segment.stepped >= STEP_SAMPLES
         num_heard = max(0, segment.stepped - segment.start)
         return self._seen - segment.start >= stride.next_after(num_heard)
 
-    def window(self, num_heard: int = 0) -> tuple[np.ndarray, tuple[str, ...]]:
+    def window(self, num_heard: int = 0, num_wanted: int | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
         """Audio of the segment to be recognised now, float32 (num_samples,), and its languages. num_heard: so many samples at its
-        beginning are left out, if it has so many.
+        beginning are left out, if it has so many. num_wanted: of its beginning only so many, if it has so many; None: all.
 
         No samples: nothing is new, or it is a finalize with nothing said.
         """
         segment = self._closed[0] if self._closed else self._open
         assert segment is not None
-        segment.stepped = segment.end if segment.end is not None else self._seen
-        return self.buffer.read(min(segment.start + num_heard, segment.stepped), segment.stepped), segment.languages
+        num_samples = self.num_wanted_samples if num_wanted is None else min(num_wanted, self.num_wanted_samples)
+        segment.stepped = segment.start + num_samples
+        return self.buffer.read(segment.start + min(num_heard, num_samples), segment.stepped), segment.languages
 
     @property
     def hotwords(self) -> tuple[str, ...]:
@@ -435,7 +438,7 @@ class Stream:
 
     @property
     def num_wanted_samples(self) -> int:
-        """The length of the next `window`, with all that was heard before."""
+        """All that there is now of the segment to be recognised."""
         segment = self._closed[0] if self._closed else self._open
         if segment is None:
             return 0
@@ -445,7 +448,7 @@ class Stream:
         """Text of the open segment."""
         segment = self._open
         assert segment is not None
-        if not heard.text and segment.number is None:
+        if not self.options.interim or (not heard.text and segment.number is None):
             return
         self.events.append(
             TranscriptUpdated(

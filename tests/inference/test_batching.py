@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.batching import Pace, Wish, choose
+from inference.batching import MAX_INCREMENTAL_BATCH, MAX_PERIOD_S, Gathering, Pace, Wish, choose
 
 FINAL, PARTIAL = True, False
 
@@ -121,3 +121,46 @@ MIXED = [wish(1, 1.0, is_final=FINAL), short(2, 5.0), short(3, 4.0, is_final=FIN
 )
 def test_after_a_long_batch_short_steps_have_their_turn(wishes: list[Wish], is_turn_of_short: bool, expected: list[int]) -> None:
     assert [chosen.key for chosen in choose(wishes, 4, is_turn_of_short=is_turn_of_short)] == expected
+
+
+def short(key: int, since_s: float, *, is_final: bool = PARTIAL) -> Wish:
+    return Wish(key, "a", is_final, since_s, is_incremental=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "expected"),
+    [
+        ("finals and partials", [short(1, 1.0), short(2, 2.0, is_final=FINAL), short(3, 0.0)], [2, 3, 1]),
+        ("more than a batch of long ones", [short(key, float(key)) for key in range(6)], [0, 1, 2, 3, 4, 5]),
+        ("of one model", [short(1, 1.0), Wish(2, "b", PARTIAL, 2.0, is_incremental=True)], [1]),
+        ("no more than engines like", [short(key, float(key)) for key in range(80)], [*range(MAX_INCREMENTAL_BATCH)]),
+    ],
+)
+def test_short_steps_go_together(name: str, wishes: list[Wish], expected: list[int]) -> None:
+    assert [chosen.key for chosen in choose(wishes, 4)] == expected, name
+
+
+def test_passes_are_apart_while_there_are_many_short_steps() -> None:
+    gathering = Gathering(0.0)
+    assert gathering.period_s(0.0) == 0.0
+
+    for tick in range(300):
+        gathering.learn(5, tick * 0.02)  # 250 a second: fifty speakers
+
+    assert gathering.period_s(6.0) == MAX_PERIOD_S
+    assert gathering.period_s(12.0) < 0.001
+
+
+def test_one_speaker_hardly_waits() -> None:
+    gathering = Gathering(0.0)
+    for tick in range(50):
+        gathering.learn(1, tick * 0.2)
+
+    assert gathering.period_s(10.0) <= 0.0012
+
+
+def test_a_clock_that_goes_back_is_borne() -> None:
+    gathering = Gathering(1_000_000.0)
+    gathering.learn(1, 1.0)
+
+    assert gathering.period_s(0.5) <= MAX_PERIOD_S

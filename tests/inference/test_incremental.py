@@ -11,6 +11,7 @@ from msgspec import structs
 from inference.audio import to_samples
 from inference.engines.base import Hypothesis, Window
 from inference.engines.fake import FakeEngine
+from inference.messages import TranscriptUpdated
 from inference.segment import Stride
 from tests.inference.test_loop import Bench
 from tests.inference.worker import say
@@ -102,7 +103,7 @@ def test_finals_and_partials_share_a_step_however_many_there_are() -> None:
     bench = Bench(engine, max_batch=2)
     for stream in range(6):
         bench.open(stream)
-        bench.hear(stream, say("alpha bravo", SENTENCE_END_S if stream < 3 else 0.0))
+        bench.hear(stream, say("alpha", SENTENCE_END_S if stream < 3 else 0.0))
     bench.loop.take(wait=False)
     while any(client.stream.has_frame() for client in bench.loop.clients.values()):
         bench.loop.judge()
@@ -146,25 +147,43 @@ def test_a_segment_that_is_cut_where_it_is_quiet_goes_on_in_the_next(bench: Benc
     assert bench.text(5) == words
 
 
-def test_a_step_is_counted_by_whole_strides_of_what_is_new(bench: Bench) -> None:
+def test_a_stream_that_is_behind_hears_one_stride_a_step_so_that_others_share_it(bench: Bench, engine: Remembering) -> None:
     bench.open(5)
     bench.hear(5, say("alpha bravo"))
-    bench.loop.take(wait=False)
-    bench.loop.judge()
-    client = bench.loop.clients[1, 5]
+    bench.run_dry()
 
-    whole = bench.loop._wish(0, client, 0.0)
-    bench.loop.step()
-    bench.hear(5, say("echo"))
-    bench.loop.take(wait=False)
-    bench.loop.judge()
-    rest = bench.loop._wish(0, client, 0.0)
+    assert engine.batches == [[(FIRST, False)], *[[(EVERY, False)]] * 3]
 
-    assert whole is not None
-    assert rest is not None
-    assert whole.num_samples >= client.state.num_heard
-    assert rest.num_samples == 2 * EVERY
-    assert rest.is_incremental
+
+def test_the_end_of_a_segment_is_caught_up_with_a_second_at_a_time(bench: Bench, engine: Remembering) -> None:
+    """Nothing of it was heard before, since it ends in the pass in which it came."""
+    bench.open(5)
+    bench.hear(5, say("alpha bravo charlie delta echo foxtrot golf"))
+    bench.end(5)
+    bench.loop.take(wait=False)
+    while any(client.stream.has_frame() for client in bench.loop.clients.values()):
+        bench.loop.judge()
+    bench.run_dry()
+
+    (first,), (second,), (last,) = engine.batches
+    assert first == (FIRST + 5 * EVERY, False)
+    assert second == (6 * EVERY, False)
+    assert last == (len(say("alpha bravo charlie delta echo foxtrot golf")) // 2 - first[0] - second[0], True)
+    assert bench.text(5) == "alpha bravo charlie delta echo foxtrot golf"
+
+
+def test_a_segment_is_heard_as_it_is_spoken_though_nobody_wants_partials(bench: Bench, engine: Remembering) -> None:
+    bench.open(5, interim=False)
+    for word in ["alpha", "bravo", "charlie", "delta"]:
+        bench.hear(5, say(word))
+        bench.run_dry()
+    num_before = len(engine.batches)
+    bench.end(5)
+    bench.run_dry()
+
+    assert num_before > 4
+    assert [type(event) for event in bench.events(5)].count(TranscriptUpdated) == 0
+    assert bench.text(5) == "alpha bravo charlie delta"
 
 
 @pytest.mark.parametrize(

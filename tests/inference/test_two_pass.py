@@ -11,11 +11,17 @@ from inference.engines.fake import FakeEngine, FakeState, Faults
 from inference.lineup import Lineup
 from inference.messages import ConfigureStream, StreamDone, StreamOptions, TranscriptFinal, TranscriptUpdated
 from inference.moving import Mover, Moves
+from tests.inference.test_incremental import Remembering
 from tests.inference.test_loop import LINK, Bench
 from tests.inference.worker import say
 
 END_S = 1.0
 """Silence that ends a segment."""
+
+
+@dataclass(slots=True)
+class GrowingState(FakeState):
+    num_heard: int = 0
 
 
 @dataclass(slots=True)
@@ -27,7 +33,7 @@ class Growing(FakeEngine):
     batches: list[int] = field(default_factory=list)
 
     def open_stream(self) -> FakeState:
-        state = FakeState()
+        state = GrowingState()
         self.heard[id(state)] = 0
         return state
 
@@ -37,8 +43,10 @@ class Growing(FakeEngine):
     def step(self, batch: Sequence[Window[FakeState]]) -> list[Hypothesis]:
         self.batches.append(len(batch))
         for window in batch:
-            assert window.is_final or len(window.audio) > self.heard[id(window.state)], "it goes on in a segment that is over"
-            self.heard[id(window.state)] = 0 if window.is_final else len(window.audio)
+            assert window.is_final or window.num_samples > self.heard[id(window.state)], "it goes on in a segment that is over"
+            self.heard[id(window.state)] = 0 if window.is_final else window.num_samples
+            assert isinstance(window.state, GrowingState)
+            window.state.num_heard = self.heard[id(window.state)]
         return FakeEngine.step(self, batch)
 
 
@@ -130,7 +138,9 @@ def test_streams_with_different_accurate_models_share_a_batch_of_the_fast_one(pa
 
 def test_partials_of_the_fast_model_are_not_kept_back_by_finals_of_the_accurate_one(pair: Pair) -> None:
     """Between two of its batches there is one of theirs."""
-    pair.fast.info = structs.replace(pair.fast.info, first_step_samples=3_200, step_samples=3_200)
+    fast = Remembering.called("fast", Faults())
+    assert isinstance(fast, Remembering)
+    pair.mover.add(fast)
     pair.max_batch = pair.loop.max_batch = 1
     for stream in range(4):
         pair.open_pair(stream)
@@ -139,10 +149,10 @@ def test_partials_of_the_fast_model_are_not_kept_back_by_finals_of_the_accurate_
         pair.turn()
     steps = []
     for _ in range(4):
-        num_fast = len(pair.fast.batches)
+        num_fast = len(fast.batches)
         pair.hear(0, say("delta"))
         pair.turn()
-        steps.append("fast" if len(pair.fast.batches) > num_fast else "accurate")
+        steps.append("fast" if len(fast.batches) > num_fast else "accurate")
 
     assert steps == ["fast", "accurate", "fast", "accurate"]
 
