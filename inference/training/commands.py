@@ -8,21 +8,36 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from inference.engines.arithmetic import BY_NAME, FP32
+from inference.engines.arithmetic import BY_NAME, FP32, INT8
 from inference.engines.conformer_ctc.weights.own import CONFIG
 from inference.training.aligning import read_timings, save_timings, word_times
+from inference.training.card import write_results
 from inference.training.errors import TrainingError
 from inference.training.export import export_network, num_bytes
 from inference.training.finetuning import Adaptation, Guard, finetune_guarded, material
 from inference.training.grammar import mixture
 from inference.training.hearing import Ear, answers, read_language_model
-from inference.training.judging import Trial, held_out_trials, verdicts
+from inference.training.judging import Answer, Verdict, held_out_trials, verdicts
 from inference.training.language import build_language_model
 from inference.training.recipe import Recipe, read_recipe
-from inference.training.runs import RECIPE, Pace, Places, averaged_network, batch_maker, carry_on, start, training_items
+from inference.training.runs import (
+    CHECKPOINT,
+    RECIPE,
+    Pace,
+    Places,
+    averaged_network,
+    batch_maker,
+    carry_on,
+    read_checkpoint,
+    start,
+    training_items,
+)
 from inference.training.synthesis import synthesise
 
 FORMS: Final = ("int8", "fp16", "fp32")
+PRECISIONS: Final = ("fp32", "bf16", "int8")
+GREEDY: Final = "greedy"
+WITH_LM: Final = "with its language model"
 
 
 def parser() -> ArgumentParser:
@@ -70,50 +85,64 @@ def _add_evaluate(command: ArgumentParser) -> None:
     command.add_argument("model", type=Path, help="an exported model, or the folder of a training")
     command.add_argument("--data", type=Path, action="append", required=True, help="folder with manifest.jsonl; may be repeated")
     command.add_argument("--lm", type=Path, help="folder of a language model to decode with, beside decoding without")
-    command.add_argument("--precision", choices=sorted(set(BY_NAME) - {"fp16"}), default=FP32.name)
+    command.add_argument("--precision", choices=PRECISIONS, default=FP32.name)
     command.add_argument("--chunk-ms", type=float, default=200.0, help="look-ahead; the model's nearest is taken")
     command.add_argument("--limit", type=int, help="at most so many utterances of each domain")
     command.add_argument("--answers", type=Path, help="JSON lines to write every answer to")
 
 
 def evaluate_command(options: Namespace) -> None:
-    trials = held_out_trials(options.data, options.limit)
-    if not trials:
-        raise TrainingError('No utterance has "set": "dev"; expected held-out speakers to judge by.')
     if (options.model / RECIPE).exists():
         with TemporaryDirectory() as draft:
             export_network(averaged_network(options.model)[1], Path(draft), "fp32")
-            _evaluate(Path(draft), trials, options)
+            _evaluate(Path(draft), options)
     else:
-        _evaluate(options.model, trials, options)
+        _evaluate(options.model, options)
 
 
-def _evaluate(folder: Path, trials: Sequence[Trial], options: Namespace) -> None:
+def _evaluate(folder: Path, options: Namespace) -> list[tuple[str, Verdict]]:
+    """Greedy and, where there is a language model, with it: prints and gives the verdicts."""
+    trials = held_out_trials(options.data, options.limit)
+    if not trials:
+        raise TrainingError('No utterance has "set": "dev"; expected held-out speakers to judge by.')
     ear = Ear(folder, BY_NAME[options.precision], options.chunk_ms)
     heard = [ear.log_probs(trial.audio) for trial in trials]
-    for name, lm in (("greedy", None), ("with LM", read_language_model(options.lm))):
-        if name == "with LM" and lm is None:
-            continue
+    decodings = {GREEDY: None} | ({WITH_LM: read_language_model(options.lm)} if options.lm else {})
+    results = []
+    for name, lm in decodings.items():
         given = answers(trials, heard, ear, lm)
-        for verdict in verdicts(given):
-            _say(f"{name:<8} {verdict.line()}")
-        if options.answers:
-            with options.answers.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps({"decoding": name, **asdict(answer)}) + "\n" for answer in given)
+        results += [(name, verdict) for verdict in verdicts(given)]
+        _keep_answers(name, given, options.answers)
+    for name, verdict in results:
+        _say(f"{name:<24} {verdict.line()}")
+    return results
+
+
+def _keep_answers(name: str, given: Sequence[Answer], path: Path | None) -> None:
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"decoding": name, **asdict(answer)}) + "\n" for answer in given)
 
 
 def _add_export(command: ArgumentParser) -> None:
-    command.set_defaults(run_command=export_command)
+    command.set_defaults(run_command=export_command, limit=None, answers=None, chunk_ms=200.0)
     command.add_argument("run", type=Path, help="folder of the training")
     command.add_argument("model", type=Path, help="folder of the model, made or written over")
     command.add_argument("--form", choices=FORMS, default="int8")
     command.add_argument("--lm", type=Path, help="folder of the language model that goes with it")
+    command.add_argument(
+        "--data", type=Path, action="append", help="judge it by these, and write the table into its MODEL_CARD.md"
+    )
+    command.add_argument("--precision", choices=PRECISIONS, default=INT8.name, help="to judge in")
 
 
 def export_command(options: Namespace) -> None:
     _, network = averaged_network(options.run)
     export_network(network, options.model, options.form, options.lm)
     _say(f"{options.model}: {num_bytes(options.model) / 1e6:.1f} MB.")
+    if options.data:
+        results = _evaluate(options.model, options)
+        write_results(options.model, results, read_checkpoint(options.run / CHECKPOINT)["step"])
 
 
 def _add_finetune(command: ArgumentParser) -> None:
