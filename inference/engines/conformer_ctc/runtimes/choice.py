@@ -3,27 +3,26 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import util
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import nn
-from torch.export import ExportedProgram
 
 from inference.config import RuntimeName
 from inference.engines.arithmetic import Arithmetic
-from inference.engines.conformer_ctc.geometry import Geometry
 from inference.engines.conformer_ctc.runtime import Runtime, TorchRuntime
 from inference.engines.conformer_ctc.runtimes import artefacts
-from inference.engines.conformer_ctc.runtimes.graph import GraphStep, exported
+from inference.engines.conformer_ctc.runtimes.graph import GraphStep
+from inference.engines.conformer_ctc.runtimes.making import Build, make_elsewhere
 from inference.engines.conformer_ctc.runtimes.session import GraphRuntime
 from inference.engines.conformer_ctc.step import StreamingEncoder
 from inference.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-Build = Callable[[ExportedProgram, Geometry, Arithmetic, Path], None]
 PACKAGES: Final[dict[RuntimeName, tuple[str, ...]]] = {
     "openvino": ("openvino",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
@@ -83,11 +82,7 @@ class Parts:
         step, geometry = GraphStep(self.encoder, self.head), self.encoder.geometry
         facts = (library, f"int8 {self.arithmetic.has_int8}", repr(geometry))
         key = artefacts.key_of(step, facts, PACKAGES[library])
-
-        def fill(folder: Path) -> None:
-            build(exported(step, geometry), geometry, self.arithmetic, folder)
-
-        return artefacts.kept(self.graphs_dir, key, fill)
+        return artefacts.kept(self.graphs_dir, key, partial(make_elsewhere, build, step, geometry, self.arithmetic))
 
 
 def _torch(parts: Parts) -> Runtime:
