@@ -24,7 +24,8 @@ EDGE: Final = EncoderConfig(
 class Recipe:
     """num_steps: of the whole training; the learning rate falls to its end as a half cosine. warm_steps: the first of them learn
     frame by frame from guessed times of letters, the next fade_steps from both. For the first lead_steps only corpora of isolated
-    words are heard, whose letters are known best, and nothing is augmented; augmentation then grows for calm_steps.
+    words are heard, whose letters are known best, and nothing is augmented; augmentation then grows for calm_steps to
+    max_strength: 1, or less for the end of a long training.
 
     batch_s: audio per step. shares: how much each corpus gives, 1 where not named. spliced: corpora whose words are also heard in
     another order, as a corpus `NAME spliced`, where times of words are given. chunk_shares: how often each of the encoder's
@@ -42,6 +43,7 @@ class Recipe:
     shares: dict[str, float] = field(default_factory=dict)
     spliced: tuple[str, ...] = ()
     calm_steps: int = 2_000
+    max_strength: float = 1.0
     peak_rate: float = 1.5e-3
     ramp_steps: int = 100
     weight_decay: float = 0.01
@@ -58,7 +60,8 @@ class Recipe:
 
     def strength(self, step: int) -> float:
         """Of all augmentation at this step, 0 to 1."""
-        return min(1.0, max(0.0, (step - self.lead_steps) / max(self.calm_steps, 1))) if self.is_augmented else 0.0
+        share = min(1.0, max(0.0, (step - self.lead_steps) / max(self.calm_steps, 1)))
+        return self.max_strength * share if self.is_augmented else 0.0
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
