@@ -1,7 +1,6 @@
 """Networks of the sizes that are published, with random weights, in the runtimes that are installed here."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -57,10 +56,11 @@ def network_of(size: Size) -> ConformerCtc:
     return ConformerCtc(size.config, size.num_tokens).eval()
 
 
-def opened(network: ConformerCtc, runtime: RuntimeName, precision: str, graphs: Path = GRAPHS) -> Runtime:
+def opened(network: ConformerCtc, runtime: RuntimeName, precision: str) -> Runtime:
+    """Graphs of each size have a folder of their own, since few of one folder are kept."""
     weights = {name: weight.detach().clone() for name, weight in network.state_dict().items()}
     geometry = Geometry(network.config, network.config.default_right_frames)
-    open_runtime = RuntimeOpener(runtime, graphs)
+    open_runtime = RuntimeOpener(runtime, GRAPHS / f"{network.config.num_layers}x{network.config.d_model}")
     return open_runtime(StreamingEncoder(geometry, weights), CtcHead(weights), BY_NAME[precision], CPU)
 
 
