@@ -65,6 +65,7 @@ def _conformer(files: "ConformerFiles", placement: Placement, head: Head | None 
         files,
         arithmetic.choose(placement.precision, chosen),
         device=chosen,
+        max_batch=placement.max_batch,
         chunk_ms=streaming.chunk_ms,
         open_runtime=RuntimeOpener(streaming.runtime, streaming.graphs_dir),
         language_models=language_models_in(streaming.lm_dir),

@@ -28,7 +28,7 @@ from inference.messages import ModelInfo
 
 DEFAULT_CHUNK_MS: Final = 200
 MAX_ROWS: Final = 64
-"""More in one step are hardly faster, and the others wait for it."""
+"""More in one step are hardly faster on a processor, and the others wait for it."""
 FLUSH_SAMPLES: Final = to_samples(200)
 """Silence that a final hears behind its last sample: a word is often written a little after its end. Where more than the final
 was heard already, what lies behind it is the beginning of the next segment, and is left to that."""
@@ -39,6 +39,7 @@ class ConformerEngine:
     """Args:
     files: where the weights lie.
     arithmetic: the network's; features and log-probabilities are always float32.
+    max_batch: rows in a step of the runtime, if that is more than MAX_ROWS.
     chunk_ms: what is wished for; the network's nearest choice is taken.
     open_runtime: what computes the steps.
     language_models: that streams may ask for; None: there are none but the model's own.
@@ -50,6 +51,7 @@ class ConformerEngine:
         arithmetic: Arithmetic,
         *,
         device: torch.device = CPU,
+        max_batch: int = MAX_ROWS,
         chunk_ms: float = DEFAULT_CHUNK_MS,
         open_runtime: OpenRuntime = TorchRuntime,
         language_models: LanguageModels | None = None,
@@ -58,6 +60,7 @@ class ConformerEngine:
         self.files = files
         self.arithmetic = arithmetic
         self.device = device
+        self.max_rows = max(MAX_ROWS, max_batch)
         self.open_runtime = open_runtime
         self.outline = files.outline()
         config = self.outline.config
@@ -96,7 +99,7 @@ class ConformerEngine:
     def warm_up(self) -> None:
         """One stream alone, and as many together as there ever are."""
         noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE_HZ, dtype=np.float32) * 0.01
-        for num_rows in (1, MAX_ROWS):
+        for num_rows in (1, self.max_rows):
             self.step([Window(self.open_stream(), noise, self.info.languages[:1], is_final=True) for _ in range(num_rows)])
 
     def open_stream(self) -> Utterance:
@@ -124,8 +127,8 @@ class ConformerEngine:
             self._hear(window)
         states = [window.state for window in windows]
         while states := [state for state in states if state.has_chunk(self.geometry)]:
-            for first in range(0, len(states), MAX_ROWS):
-                self._write_chunk(states[first : first + MAX_ROWS])
+            for first in range(0, len(states), self.max_rows):
+                self._write_chunk(states[first : first + self.max_rows])
         hypotheses = [self._hypothesis(window) for window in windows]
         for window in windows:
             if window.is_final:
