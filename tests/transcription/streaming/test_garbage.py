@@ -28,7 +28,7 @@ def test_garbage_is_found_once_enough_came_together() -> None:
     look_for_garbage_seldom()
     first = weakref.ref(Ring())
 
-    kept = [[] for _ in range(THRESHOLDS[0] // 2)]
+    kept: list[list[int]] = [[] for _ in range(THRESHOLDS[0] // 2)]
     assert first() is not None
     kept += [[] for _ in range(THRESHOLDS[0])]
 
