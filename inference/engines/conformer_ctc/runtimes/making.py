@@ -2,12 +2,17 @@
 in the process that wants the graph, people are heard meanwhile.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
+import torch
 from torch.export import ExportedProgram
 
+import inference
 from inference.engines.arithmetic import Arithmetic
 from inference.engines.conformer_ctc.geometry import Geometry
 from inference.engines.conformer_ctc.runtimes.artefacts import without_notices
@@ -15,6 +20,8 @@ from inference.engines.conformer_ctc.runtimes.graph import GraphStep, exported
 from inference.errors import WeightsError
 
 Build = Callable[[ExportedProgram, Geometry, Arithmetic, Path], None]
+PROJECT_DIR: Final = Path(inference.__file__).parents[1]
+MODULE: Final = "inference.engines.conformer_ctc.runtimes.making"
 
 
 def make_elsewhere(build: Build, step: GraphStep, geometry: Geometry, arithmetic: Arithmetic, folder: Path) -> None:
@@ -23,16 +30,23 @@ def make_elsewhere(build: Build, step: GraphStep, geometry: Geometry, arithmetic
     Raises:
         WeightsError: the process failed; it has said why on its standard error.
     """
-    process = get_context("spawn").Process(target=_make, args=(build, step, geometry, arithmetic, folder), daemon=True)
-    process.start()
-    process.join()
-    if process.exitcode:
+    with TemporaryDirectory() as place:
+        task = Path(place) / "task.pt"
+        torch.save((build, step, geometry, arithmetic, folder.resolve()), task)
+        done = subprocess.run([sys.executable, "-m", MODULE, str(task)], cwd=PROJECT_DIR, check=False)
+    if done.returncode:
         raise WeightsError(
-            f"The process that makes the graph of this model failed (status {process.exitcode}); the log says why. Set "
+            f"The process that makes the graph of this model failed (status {done.returncode}); the log says why. Set "
             "HARK_CONFORMER_RUNTIME to torch, which needs no graph."
         )
 
 
-def _make(build: Build, step: GraphStep, geometry: Geometry, arithmetic: Arithmetic, folder: Path) -> None:
+def main(task: str) -> None:
+    """task: a file that `make_elsewhere` wrote."""
+    build, step, geometry, arithmetic, folder = torch.load(task, weights_only=False)  # nobody else can have written it
     with without_notices():
         build(exported(step, geometry), geometry, arithmetic, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
