@@ -12,6 +12,7 @@ from torch import Tensor
 from inference.audio import SAMPLE_RATE_HZ
 from inference.engines.arithmetic import FP32
 from inference.engines.base import Hypothesis, Window
+from inference.engines.conformer_ctc.engine import FLUSH_SAMPLES
 from inference.engines.conformer_ctc.network import ConformerCtc
 from inference.engines.conformer_ctc.rnnt import RnntHead
 from inference.engines.conformer_ctc.transducing import ConformerRnntEngine
@@ -64,13 +65,15 @@ def loaded(checkpoint: Checkpoint) -> ConformerRnntEngine:
 
 
 def sounds(num_seconds: float, seed: int) -> np.ndarray:
-    """Another tone every tenth of a second."""
+    """Another tone every tenth of a second; so that the silence behind it does not begin with a click, its last sample is 0."""
     rng = np.random.default_rng(seed)
     num_samples = round(num_seconds * SAMPLE_RATE_HZ)
     hz, loudness = (rng.uniform(low, high, num_samples // 1600 + 1) for low, high in ((100, 4000), (0, 1)))
     times_s = np.arange(num_samples) / SAMPLE_RATE_HZ
     tones = np.sin(2 * np.pi * hz.repeat(1600)[:num_samples] * times_s) * loudness.repeat(1600)[:num_samples] ** 3
-    return (tones + 0.001 * rng.standard_normal(num_samples)).astype(np.float32)
+    audio: np.ndarray = (tones + 0.001 * rng.standard_normal(num_samples)).astype(np.float32)
+    audio[-1] = 0.0
+    return audio
 
 
 @torch.inference_mode()
@@ -89,7 +92,7 @@ def whole(checkpoint: Checkpoint, audio: np.ndarray, prompt: int | None = None) 
     head, trace = RnntHead.from_parameters(checkpoint.of_rnnt()), Trace()
     states = states_of(checkpoint, audio)
     decode(head, list(head.project(states, None if prompt is None else torch.tensor([prompt]))), [trace])
-    return trace.finish(checkpoint.tokens, 40, -(-len(audio) // 640)).text
+    return trace.finish(checkpoint.tokens, 40, -(-(len(audio) + FLUSH_SAMPLES) // 640)).text
 
 
 def finals(engine: ConformerRnntEngine, audios: Sequence[np.ndarray], languages: Sequence[str]) -> list[str]:
