@@ -123,10 +123,6 @@ def test_after_a_long_batch_short_steps_have_their_turn(wishes: list[Wish], is_t
     assert [chosen.key for chosen in choose(wishes, 4, is_turn_of_short=is_turn_of_short)] == expected
 
 
-def short(key: int, since_s: float, *, is_final: bool = PARTIAL) -> Wish:
-    return Wish(key, "a", is_final, since_s, is_incremental=True)
-
-
 @pytest.mark.parametrize(
     ("name", "wishes", "expected"),
     [
