@@ -9,9 +9,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from benchmarks.conformer.models import KINDS, SIZES, Crowd, network_of, opened
+from benchmarks.conformer.models import KINDS, SIZES, AnyRuntime, Crowd, network_of, opened
 from inference.config import RuntimeName
-from inference.engines.conformer_ctc.runtime import Runtime
 
 SCATTERED_BATCH: Final = 32
 
@@ -53,7 +52,12 @@ def rows_of(millions: str, kinds: Sequence[tuple[RuntimeName, str]], effort: Eff
 
 
 def _cell(
-    millions: str, runtimes: dict[tuple[RuntimeName, str], Runtime], batch: int, effort: Effort, *, is_scattered: bool
+    millions: str,
+    runtimes: dict[tuple[RuntimeName, str], AnyRuntime],
+    batch: int,
+    effort: Effort,
+    *,
+    is_scattered: bool,
 ) -> list[Row]:
     """One batch size in every kind, step by step in turn."""
     crowds = {kind: Crowd(runtime, batch, is_scattered=is_scattered) for kind, runtime in runtimes.items()}
