@@ -4,10 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import inference.torchaudio_compat  # noqa: F401  # transformers imports torchaudio where it finds it, and not always can
+
+# isort: split
+from transformers.models.nemotron_asr_streaming.configuration_nemotron_asr_streaming import (
+    NemotronAsrStreamingConfig,
+    NemotronAsrStreamingEncoderConfig,
+)
+from transformers.models.nemotron_asr_streaming.modeling_nemotron_asr_streaming import NemotronAsrStreamingForRNNT
+
+from inference.engines.conformer_ctc.rnnt import RnntHead
 from inference.engines.conformer_ctc.weights.huggingface import HuggingFaceFiles
 from inference.errors import WeightsError
 from tests.inference.engines.conformer_ctc.weights.models import (
+    PIECES,
     assert_same,
     hugging_face_config,
     random_checkpoint,
@@ -94,3 +106,32 @@ def test_a_bias_in_one_half_of_the_layers_only_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(WeightsError, match="convolution_bias is False"):
         HuggingFaceFiles("m", folder).load()
+
+
+def test_what_transformers_saves_says_the_same_here(tmp_path: Path) -> None:
+    config = small(8)
+    sizes = hugging_face_config(config)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = NemotronAsrStreamingForRNNT(
+            NemotronAsrStreamingConfig(
+                vocab_size=len(PIECES) + 1,
+                blank_token_id=len(PIECES),
+                decoder_hidden_size=12,
+                num_decoder_layers=2,
+                encoder_config=NemotronAsrStreamingEncoderConfig(**sizes["encoder_config"]),
+            )
+        ).eval()
+    folder = write_hugging_face(tmp_path / "m", random_checkpoint(config, ("rnnt",)))
+    theirs.save_pretrained(folder)
+
+    read = HuggingFaceFiles("m", folder).load()
+
+    frames, text = torch.randn(1, 1, config.d_model), torch.tensor([[len(PIECES), 2, 4]])
+    head = RnntHead.from_parameters(read.of_rnnt())
+    state = head.start(1)
+    for token in text[0, 1:]:
+        state = head.advance(token[None], state)
+    expected = theirs.joint(theirs.decoder(text)[:, -1], theirs.encoder_projector(frames[:, 0]))
+    assert read.config == config
+    assert torch.allclose(head.logits(head.project(frames)[:, 0], state), expected, atol=1e-6)
