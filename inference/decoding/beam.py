@@ -5,6 +5,7 @@ every later text goes on from one of them, until the end, when the second pass m
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -80,10 +81,10 @@ class BeamDecoder:
 
     def _begun(self, hypothesis: Any) -> str:
         """What is there of the word that is being spoken."""
-        first = max((place + 1 for place, number in enumerate(hypothesis.words) if number >= 0), default=0)
-        tokens = np.array(hypothesis.tokens[first:])
-        new = tokens[np.flatnonzero(np.diff(tokens, prepend=-1))]
-        return self._tokens.text(new[(new >= 0) & (new != self._search.separator)].tolist())
+        numbers = hypothesis.words
+        first = next((place + 1 for place in range(len(numbers) - 1, -1, -1) if numbers[place] >= 0), 0)
+        tokens = (token for token, _run in groupby(hypothesis.tokens[first:]))
+        return self._tokens.text(token for token in tokens if token >= 0 and token != self._search.separator)
 
 
 def _words(numbers: Sequence[int]) -> list[int]:

@@ -82,29 +82,31 @@ def test_streams_do_not_see_each_others_hotwords() -> None:
     assert (with_it.finish().text, without.finish().text) == ("the cut", "the cat")
 
 
-def noisy(seed: int, num_frames: int = 60) -> np.ndarray:
-    scores = np.random.default_rng(seed).normal(0, 3, (num_frames, len(LETTERS) + 1)).astype(np.float32)
+def noisy(seed: int, tokens: Tokens = LETTERS, spread: float = 3.0) -> np.ndarray:
+    """Something like speech that could be anything."""
+    scores = np.random.default_rng(seed).normal(0, spread, (60, len(tokens) + 1)).astype(np.float32)
     log_probs: np.ndarray = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     return log_probs
 
 
 def test_frames_one_by_one_say_the_same_as_all_at_once() -> None:
-    for seed in range(3):
+    for seed in range(2):
         assert heard(opened("on", "a b"), noisy(seed), 1) == heard(opened("on", "a b"), noisy(seed), 60)
 
 
 def test_what_was_stable_stays() -> None:
-    num_stable = 0
-    for seed in range(5):
-        decoder, stable = opened("on"), ""
-        for frame in noisy(seed):
+    """Of two letters and a space hardly anything is certain, and words end often."""
+    tokens, num_stable = Tokens(["\u2581", "a", "b"]), 0
+    for seed in range(6):
+        decoder, stable = opened("ab", tokens=tokens), ""
+        for frame in noisy(seed, tokens, spread=1.0):
             decoder.push(frame[None])
             now = decoder.partial()
             assert now.text.startswith(now.stable)
             assert now.stable.startswith(stable)
             stable = now.stable
         assert decoder.finish().text.startswith(stable)
-        num_stable += len(stable)
+        num_stable += len(stable.split())
     assert num_stable > 20
 
 
