@@ -131,10 +131,10 @@ def test_the_catalogue_is_listed_with_what_is_known() -> None:
     lines = listed().partition("Catalogue:\n")[2].splitlines()
 
     assert lines[0].split()[:3] == ["model", "precision", "languages"]
-    assert lines[1].split("  ")[1].strip() == "whisper-base"
+    assert [line.split()[0] for line in lines[1:]] == ["conformer-edge", "whisper-base", "whisper-tiny.en"]
     for figure in ("147 MB", "2.3 s", "0.125 s", "9.0 %", "MIT", "disabled"):
-        assert figure in lines[1]
-    assert " en " in lines[2]
+        assert figure in lines[2]
+    assert " en " in lines[3]
 
 
 @pytest.mark.django_db(transaction=True)
