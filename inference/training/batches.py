@@ -49,12 +49,17 @@ class BatchMaker:
     def make(self, step: int) -> Batch:
         """The batch of this step; the same whenever it is asked for."""
         rng = np.random.default_rng([self._recipe.seed, step])
-        strength = self._recipe.strength(step)
-        spoken = [self._speaker.say(sentence, rng) for sentence in self._like_lengths(step, rng)]
-        if self._recipe.is_augmented:
-            spoken = [self._augmenter.augment(utterance, strength, rng) for utterance in spoken]
-        mels = [self._heard(utterance, strength, rng) for utterance in spoken]
+        spoken, mels = [], []
+        for sentence in self._like_lengths(step, rng):
+            strength = self._recipe.strength_of_words(step) if sentence.is_joined else self._recipe.strength(step)
+            utterance = self._said(sentence, strength, rng)
+            spoken.append(utterance)
+            mels.append(self._heard(utterance, strength, rng))
         return self._collated(step, spoken, mels)
+
+    def _said(self, sentence: Sentence, strength: float, rng: np.random.Generator) -> Utterance:
+        utterance = self._speaker.say(sentence, rng)
+        return self._augmenter.augment(utterance, strength, rng) if self._recipe.is_augmented else utterance
 
     def _like_lengths(self, step: int, rng: np.random.Generator) -> list[Sentence]:
         """Sentences that are neighbours in length, as many as fill the batch."""

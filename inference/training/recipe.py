@@ -60,8 +60,12 @@ class Recipe:
 
     def strength(self, step: int) -> float:
         """Of all augmentation at this step, 0 to 1."""
+        return self.max_strength * self.strength_of_words(step)
+
+    def strength_of_words(self, step: int) -> float:
+        """Of augmentation of joined words, which few speakers have said: it knows no maximum."""
         share = min(1.0, max(0.0, (step - self.lead_steps) / max(self.calm_steps, 1)))
-        return self.max_strength * share if self.is_augmented else 0.0
+        return share if self.is_augmented else 0.0
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
