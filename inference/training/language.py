@@ -15,7 +15,7 @@ NUM_SENTENCES: Final = 1500
 TRANSCRIPT_TIMES: Final = 3
 """A sentence that somebody said counts as much as so many that nobody did."""
 ORDER: Final = 5
-SETTINGS: Final = Recipe(order=ORDER, prune_from=4, beam_size=50)
+SETTINGS: Final = Recipe(order=ORDER, prune_from=4)
 """The weights are those of any language model; none was tuned on held-out speakers."""
 
 
