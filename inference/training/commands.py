@@ -10,6 +10,7 @@ from typing import Final
 
 from inference.engines.arithmetic import BY_NAME, FP32, INT8
 from inference.engines.conformer_ctc.weights.own import CONFIG
+from inference.training import grammar
 from inference.training.aligning import read_timings, save_timings, word_times
 from inference.training.card import write_results
 from inference.training.errors import TrainingError
@@ -18,7 +19,7 @@ from inference.training.finetuning import Adaptation, Guard, finetune_guarded, m
 from inference.training.grammar import mixture
 from inference.training.hearing import Ear, answers, read_language_model
 from inference.training.judging import Answer, Verdict, held_out_trials, verdicts
-from inference.training.language import build_language_model
+from inference.training.language import build_language_model, build_one_form
 from inference.training.recipe import Recipe, read_recipe
 from inference.training.runs import (
     CHECKPOINT,
@@ -186,11 +187,16 @@ def align_command(options: Namespace) -> None:
 def _add_language(command: ArgumentParser) -> None:
     command.set_defaults(run_command=language_command)
     command.add_argument("lm", type=Path, help="folder of the language model, made or written over")
-    command.add_argument("--data", type=Path, action="append", required=True, help="whose training texts are taken")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, action="append", help="whose training texts are taken")
+    source.add_argument("--form", choices=sorted(grammar.FORMS), help="made-up sentences of this form alone")
 
 
 def language_command(options: Namespace) -> None:
-    settings = build_language_model(options.lm, training_items(options.data))
+    if options.form:
+        settings = build_one_form(options.lm, options.form)
+    else:
+        settings = build_language_model(options.lm, training_items(options.data))
     _say(f"{options.lm}: {settings.num_words} words, order {settings.order}, {num_bytes(options.lm) / 1e6:.1f} MB.")
 
 

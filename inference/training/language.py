@@ -12,6 +12,7 @@ from inference.training.grammar import FORMS, names, sentences
 SEED: Final = 1
 NUM_SENTENCES: Final = 1500
 """Of a form of weight 1."""
+NUM_OF_ONE_FORM: Final = 4000
 TRANSCRIPT_TIMES: Final = 3
 """A sentence that somebody said counts as much as so many that nobody did."""
 ORDER: Final = 5
@@ -22,6 +23,11 @@ SETTINGS: Final = Recipe(order=ORDER, prune_from=4)
 def build_language_model(folder: Path, items: Sequence[Item]) -> LmSettings:
     """Into `folder`. items: those that may be trained on."""
     return build(folder, [("transcripts", transcripts(items)), *made_up()], SETTINGS)
+
+
+def build_one_form(folder: Path, form: str) -> LmSettings:
+    """Of sentences of one of the grammar's forms alone, for streams in which nothing else is said."""
+    return build(folder, [(form, [sentence.split() for sentence in sentences(form, NUM_OF_ONE_FORM, SEED)])], Recipe(order=3))
 
 
 def transcripts(items: Sequence[Item]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from inference.decoding.lms import LanguageModels
 from tests.factories import make_model, make_route, make_schedule
 from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap
 
@@ -132,3 +133,20 @@ def test_the_scenarios_of_the_small_model_go_into_service_and_those_that_are_the
         ("commands/en", "conformer-edge"),
     ]
     assert "digits/en  is there already" in said
+
+
+@pytest.mark.usefixtures("sent")
+def test_digits_get_a_language_model_of_their_own_which_is_not_written_over(settings: Any, tmp_path: Path) -> None:
+    settings.HARK_LM_DIR = tmp_path / "language-models"
+    make_model("conformer-edge", languages=["en"], multilingual=False)
+
+    run("scenarios")
+    route = ModelRoute.objects.get(scenario="digits")
+    model = LanguageModels(settings.HARK_LM_DIR).get("digits")
+    (settings.HARK_LM_DIR / "digits" / "lm.json").write_text("of somebody else", encoding="utf-8")
+    route.delete()
+    run("scenarios")
+
+    assert (route.language_model, ModelRoute.objects.get(scenario="spelling").language_model) == ("digits", "")
+    assert sorted(model.words) == sorted(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    assert (settings.HARK_LM_DIR / "digits" / "lm.json").read_text(encoding="utf-8") == "of somebody else"

@@ -12,7 +12,7 @@ from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap
 from transcription.schedules import next_change, window_complaints
 from transcription.serving.choices import plan_of
-from transcription.serving.language_models import installed_language_models
+from transcription.serving.language_models import SHIPPED, install_shipped, installed_language_models
 from transcription.swaps import request_beside, request_swap
 
 EVERY_DAY = list(range(7))
@@ -78,10 +78,13 @@ class Command(BaseCommand):
         """Raises CommandError, and writes nothing, where the model does not fit. Routes that are there stay as they are."""
         model = model_named(options["model"], options["language"])
         for scenario in EDGE_SCENARIOS:
+            own = {"language_model": scenario} if scenario in SHIPPED and model.name == EDGE_MODEL else {}
             route, is_new = ModelRoute.objects.get_or_create(
-                scenario=scenario, language=options["language"], defaults={"model": model, "is_enabled": False}
+                scenario=scenario, language=options["language"], defaults={"model": model, "is_enabled": False, **own}
             )
             if is_new:
+                if own:
+                    install_shipped(scenario)
                 request_swap(route, model, ModelSwap.Reason.MANUAL)
             self.stdout.write(f"{route}  {'goes into service when its model is loaded' if is_new else 'is there already'}")
         self.stdout.write(f'Clients ask for one of them with {{"type": "start", "scenario": "{EDGE_SCENARIOS[0]}"}}.')
