@@ -158,7 +158,7 @@ def test_under_four_times_the_load_partials_come_to_everybody_alike() -> None:
 
 
 def test_streams_of_which_the_newest_wish_is_served_first_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def newest_first(wishes: Sequence[Wish], max_batch: int, *_limits: object) -> list[Wish]:
+    def newest_first(wishes: Sequence[Wish], max_batch: int, *_limits: object, **_turn: object) -> list[Wish]:
         newest = sorted(wishes, key=lambda wish: wish.since_s, reverse=True)
         return [wish for wish in newest if wish.is_final == newest[0].is_final][:max_batch]
 
@@ -169,7 +169,7 @@ def test_streams_of_which_the_newest_wish_is_served_first_would_be_noticed(monke
 
 
 def test_finals_that_wait_behind_partials_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def partials_first(wishes: Sequence[Wish], max_batch: int, *_limits: object) -> list[Wish]:
+    def partials_first(wishes: Sequence[Wish], max_batch: int, *_limits: object, **_turn: object) -> list[Wish]:
         ordered = sorted(wishes, key=lambda wish: wish.is_final)
         return [wish for wish in ordered if wish.is_final == ordered[0].is_final][:max_batch]
 
