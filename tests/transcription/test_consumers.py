@@ -16,6 +16,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from asr_project.asgi import application
+from asr_project.websocket import AUDIO_EXTENSION
 from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
 from tests.stream_client import Message, assert_well_formed, client_text, validator
@@ -378,7 +379,7 @@ async def given_to(frame: bytes = b"") -> tuple[Socket, Callable[[bytes], bool]]
     """A session that has begun with `frame`, and what takes its further audio."""
     takers: list[Callable[[bytes], bool]] = []
     socket = Socket()
-    socket.scope["extensions"] = {"hark.audio": {"give_to": takers.append}}
+    socket.scope["extensions"] = {AUDIO_EXTENSION: {"give_to": takers.append}}
     await socket.open()
     await socket.say(FIRST, 1.0) if not frame else await socket.send_to(bytes_data=frame)
     await socket.expect("ready")

@@ -51,7 +51,8 @@ def counted(rule: AlertRule) -> str:
 
 def labels_of(rule: AlertRule) -> dict[str, str]:
     """Those labels of the rule that `counted` has too."""
-    known = (*BY_NAME[counted(rule)].labels, NODE)
+    metric = BY_NAME.get(counted(rule))  # it may be gone with an older version of the project
+    known = (*(metric.labels if metric is not None else ()), NODE)
     return {name: text for name, text in rule.labels.items() if name in known}
 
 

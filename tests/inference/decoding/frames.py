@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from inference.decoding.decoder import LiveDecoder
 from inference.decoding.tokens import Tokens
 
 LETTERS = Tokens(["\u2581", *"abcdefghijklmnopqrstuvwxyz"])
@@ -20,6 +21,26 @@ def frames(tokens: Tokens, rows: list[dict[str, float]]) -> np.ndarray:
         for letter, prob in row.items():
             log_probs[place, _token(tokens, letter)] = np.log(prob)
     return log_probs
+
+
+def noisy(seed: int, tokens: Tokens = LETTERS, spread: float = 3.0) -> np.ndarray:
+    """Something like speech that could be anything: 60 frames."""
+    scores = np.random.default_rng(seed).normal(0, spread, (60, len(tokens) + 1)).astype(np.float32)
+    log_probs: np.ndarray = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    return log_probs
+
+
+def num_stable_words(decoder: LiveDecoder, log_probs: np.ndarray) -> int:
+    """How many words were stable in the end; what was once stable must stay."""
+    stable = ""
+    for frame in log_probs:
+        decoder.push(frame[None])
+        now = decoder.partial()
+        assert now.text.startswith(now.stable)
+        assert now.stable.startswith(stable)
+        stable = now.stable
+    assert decoder.finish().text.startswith(stable)
+    return len(stable.split())
 
 
 def _token(tokens: Tokens, letter: str) -> int:

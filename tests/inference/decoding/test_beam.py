@@ -10,7 +10,7 @@ from inference.decoding.language_model import LanguageModel
 from inference.decoding.spelling import Speller
 from inference.decoding.tokens import Tokens
 from inference.decoding.word_search import WordSearch
-from tests.inference.decoding.frames import LETTERS, frames, spoken
+from tests.inference.decoding.frames import LETTERS, frames, noisy, num_stable_words, spoken
 from tests.inference.decoding.lm_of import lm_of
 
 PIECES = Tokens(["\u2581the", "\u2581c", "at", "ut", "\u2581cat"])
@@ -29,13 +29,6 @@ def heard(decoder: BeamDecoder, log_probs: np.ndarray, step: int = 5) -> Decoded
     for first in range(0, len(log_probs), step):
         decoder.push(log_probs[first : first + step])
     return decoder.finish()
-
-
-def noisy(seed: int, num_frames: int = 60) -> np.ndarray:
-    """Something like speech that could be anything."""
-    scores = np.random.default_rng(seed).normal(0, 3, (num_frames, len(LETTERS) + 1)).astype(np.float32)
-    log_probs: np.ndarray = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    return log_probs
 
 
 def a_or_u(prob: float) -> np.ndarray:
@@ -80,18 +73,7 @@ def test_frames_one_by_one_say_the_same_as_all_at_once(pets: LanguageModel) -> N
 
 
 def test_what_was_stable_stays(pets: LanguageModel) -> None:
-    num_stable = 0
-    for seed in range(20):
-        decoder, stable = opened(pets), ""
-        for frame in noisy(seed):
-            decoder.push(frame[None])
-            now = decoder.partial()
-            assert now.text.startswith(now.stable)
-            assert now.stable.startswith(stable)
-            stable = now.stable
-        assert decoder.finish().text.startswith(stable)
-        num_stable += len(stable.split())
-    assert num_stable > 20
+    assert sum(num_stable_words(opened(pets), noisy(seed)) for seed in range(20)) > 20
 
 
 def test_a_word_that_is_being_said_is_shown_as_far_as_it_goes(pets: LanguageModel) -> None:

@@ -164,8 +164,11 @@ def test_a_share_of_few_is_no_alert(look: Evaluate) -> None:
     assert [value for _at, value in points] == [None, None]
 
 
-def test_a_metric_that_is_gone_is_missing_data(rule: AlertRule, look: Evaluate, caplog: pytest.LogCaptureFixture) -> None:
-    AlertRule.objects.update(metric="hark_gone")
+@pytest.mark.parametrize("min_count", [0, 5])
+def test_a_metric_that_is_gone_is_missing_data(
+    rule: AlertRule, look: Evaluate, caplog: pytest.LogCaptureFixture, min_count: int
+) -> None:
+    AlertRule.objects.update(metric="hark_gone", min_count=min_count)
 
     look(0)
 

@@ -32,7 +32,10 @@ from transcription.models import (
 )
 
 pytestmark = pytest.mark.django_db
-NOT_WORDS = re.compile(r"\S+@\S+|\b\w+=\S+|\bHARK_[A-Z]+\b|\bhark_\S+|\b[\w-]+[./][\w./*-]+|[0-9a-f]{8}-[0-9a-f-]{27}")
+NOT_WORDS = re.compile(
+    r"\S+@\S+|\b\w+=\S+|\bHARK_[A-Z]+\b|\bhark_\S+|\b[\w-]+[./][\w./*-]+"
+    r"|[0-9A-Fa-f]{8}-[0-9a-f-]{27}"  # an id; titles begin with a capital letter
+)
 WORD = re.compile(r"[A-Za-z]{3,}")
 NAMES = {
     "hark",
@@ -173,5 +176,8 @@ def test_no_page_says_a_word_in_english_to_chinese_readers(site: Client, rows: d
 
 
 def test_the_search_for_english_words_finds_what_it_is_for() -> None:
-    page = '<p title="Close now">模型 <b>whisper-tiny.en</b> serves</p><script>ignored</script><input placeholder="Type">'
+    page = (
+        '<p title="Close now">模型 <b>whisper-tiny.en</b> serves</p><script>ignored</script><input placeholder="Type">'
+        "<h1>E2c7436c-7bfc-4681-b8fc-e376fe87341a</h1><p>e2c7436c-7bfc-4681-b8fc-e376fe87341a</p>"
+    )
     assert english_words(page) == {"Close", "now", "serves", "Type"}

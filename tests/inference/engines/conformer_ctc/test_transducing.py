@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference.audio import SAMPLE_RATE_HZ
 from inference.engines.arithmetic import FP32
 from inference.engines.base import Hypothesis, Window
 from inference.engines.conformer_ctc.engine import FLUSH_SAMPLES
@@ -20,6 +19,7 @@ from inference.engines.conformer_ctc.weights.checkpoint import Checkpoint
 from inference.engines.transducer import Trace, decode
 from inference.features import LogMel, LogMelOptions
 from tests.inference.engines.conformer_ctc.weights.models import random_checkpoint, small
+from tests.inference.engines.tones import tones
 
 BLANK_BIAS = 30.0
 PROMPTS = {"de-DE": 0, "en-US": 2, "auto": 4}
@@ -65,13 +65,8 @@ def loaded(checkpoint: Checkpoint) -> ConformerRnntEngine:
 
 
 def sounds(num_seconds: float, seed: int) -> np.ndarray:
-    """Another tone every tenth of a second; so that the silence behind it does not begin with a click, its last sample is 0."""
-    rng = np.random.default_rng(seed)
-    num_samples = round(num_seconds * SAMPLE_RATE_HZ)
-    hz, loudness = (rng.uniform(low, high, num_samples // 1600 + 1) for low, high in ((100, 4000), (0, 1)))
-    times_s = np.arange(num_samples) / SAMPLE_RATE_HZ
-    tones = np.sin(2 * np.pi * hz.repeat(1600)[:num_samples] * times_s) * loudness.repeat(1600)[:num_samples] ** 3
-    audio: np.ndarray = (tones + 0.001 * rng.standard_normal(num_samples)).astype(np.float32)
+    """So that the silence behind it does not begin with a click, its last sample is 0."""
+    audio = tones(num_seconds, seed)
     audio[-1] = 0.0
     return audio
 

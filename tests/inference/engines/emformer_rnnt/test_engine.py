@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference.audio import SAMPLE_RATE_HZ
 from inference.engines.arithmetic import BF16, FP32, INT8
 from inference.engines.base import Hypothesis, Window
 from inference.engines.emformer_rnnt.engine import EmformerEngine
@@ -17,6 +16,7 @@ from inference.engines.emformer_rnnt.weights import EmformerFiles, Loaded
 from inference.engines.transducer import MAX_TOKENS_PER_FRAME
 from tests.inference.engines.emformer_rnnt.bundles import write_bundle
 from tests.inference.engines.emformer_rnnt.test_features import as_torchaudio_has_it
+from tests.inference.engines.tones import tones
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,7 @@ def engine(files: EmformerFiles) -> EmformerEngine:
 
 
 def sounds(num_seconds: float, seed: int) -> np.ndarray:
-    """Another tone every tenth of a second."""
-    rng = np.random.default_rng(seed)
-    num_samples = round(num_seconds * SAMPLE_RATE_HZ)
-    hz, loudness = (rng.uniform(low, high, num_samples // 1600 + 1) for low, high in ((100, 4000), (0, 1)))
-    times_s = np.arange(num_samples) / SAMPLE_RATE_HZ
-    tones = np.sin(2 * np.pi * hz.repeat(1600)[:num_samples] * times_s) * loudness.repeat(1600)[:num_samples] ** 3
-    return (tones * 0.3 + 0.001 * rng.standard_normal(num_samples)).astype(np.float32)
+    return tones(num_seconds, seed, 0.3)
 
 
 @torch.inference_mode()
