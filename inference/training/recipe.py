@@ -28,8 +28,10 @@ class Recipe:
     max_strength: 1, or less for the end of a long training.
 
     batch_s: audio per step. shares: how much each corpus gives, 1 where not named. spliced: corpora whose words are also heard in
-    another order, as a corpus `NAME spliced`, where times of words are given. chunk_shares: how often each of the encoder's
-    look-aheads is taken, in their order. early_layer: has a CTC loss of its own, of weight early_share.
+    another order, as a corpus `NAME spliced`, where times of words are given. strings: by corpus, words of which strings of
+    nothing else are also made, as a corpus `NAME strings`: digits of people who said other things beside them. chunk_shares:
+    how often each of the encoder's look-aheads is taken, in their order. early_layer: has a CTC loss of its own, of weight
+    early_share.
     """
 
     encoder: EncoderConfig = EDGE
@@ -42,6 +44,7 @@ class Recipe:
     max_sentence_s: float = 12.0
     shares: dict[str, float] = field(default_factory=dict)
     spliced: tuple[str, ...] = ()
+    strings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calm_steps: int = 2_000
     max_strength: float = 1.0
     peak_rate: float = 1.5e-3
@@ -87,4 +90,5 @@ def recipe_of(record: dict[str, Any]) -> Recipe:
     encoder = dict(record.get("encoder") or asdict(EDGE))
     encoder["contexts"] = tuple((int(left), int(right)) for left, right in encoder["contexts"])
     lists: dict[str, Any] = {name: tuple(record[name]) for name in ("chunk_shares", "spliced") if name in record}
-    return Recipe(**(record | lists | {"encoder": EncoderConfig(**encoder)}))
+    strings = {name: tuple(words) for name, words in record.get("strings", {}).items()}
+    return Recipe(**(record | lists | {"encoder": EncoderConfig(**encoder), "strings": strings}))

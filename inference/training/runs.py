@@ -63,7 +63,8 @@ def training_items(corpora: Sequence[Path]) -> list[Item]:
 
 def batch_maker(recipe: Recipe, items: Sequence[Item], noise: Path | None, timings: Timings) -> BatchMaker:
     augmenter = Augmenter(AugmentationOptions(), read_backgrounds(noise))
-    return BatchMaker(Library(items, recipe.spliced, timings), Speaker(AudioShelf(), timings), augmenter, BLANK, recipe)
+    library = Library(items, recipe.spliced, timings, recipe.strings)
+    return BatchMaker(library, Speaker(AudioShelf(), timings), augmenter, BLANK, recipe)
 
 
 def start(places: Places, recipe: Recipe) -> Trainer:

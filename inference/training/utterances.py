@@ -1,7 +1,7 @@
 """Clean utterances with the times of their words: as recorded, or joined from isolated words of one speaker."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,19 +121,34 @@ def faded(audio: np.ndarray) -> np.ndarray:
 
 
 class Library:
-    """All sentences that training may hear, by domain: a corpus, or the words of one in another order."""
+    """All sentences that training may hear, by domain: a corpus, or the words of one in another order.
 
-    def __init__(self, items: Sequence[Item], spliced: Sequence[str] = (), timings: Timings | None = None) -> None:
+    spliced: corpora whose words are also heard in another order, as the domain `NAME spliced`. strings: corpora, and the words of
+    theirs that are also heard in strings of nothing else, as the domain `NAME strings`. Both need the times of words.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        spliced: Sequence[str] = (),
+        timings: Timings | None = None,
+        strings: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         isolated = isolated_corpora(list(items))
         by_corpus: defaultdict[str, list[Item]] = defaultdict(list)
         for item in items:
             by_corpus[item.corpus].append(item)
         self._recorded = {name: mine for name, mine in by_corpus.items() if name not in isolated}
         self._voices = {name: Voices([Clip(item, item.text) for item in by_corpus[name]]) for name in sorted(isolated)}
+        cut = {name: _clips(self._recorded.get(name, []), timings or {}) for name in {*spliced, *(strings or {})}}
         for name in spliced:
-            clips = _clips(self._recorded.get(name, []), timings or {})
-            if clips:
-                self._voices[f"{name} spliced"] = Voices(clips)
+            self._add_voices(f"{name} spliced", cut[name])
+        for name, words in (strings or {}).items():
+            self._add_voices(f"{name} strings", [clip for clip in cut[name] if clip.text in words])
+
+    def _add_voices(self, domain: str, clips: Sequence[Clip]) -> None:
+        if clips:
+            self._voices[domain] = Voices(clips)
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -120,6 +120,19 @@ def test_words_of_sentences_are_heard_in_another_order_once_their_times_are_know
     assert Library(items, ["said"], {}).domains == ("said",)
 
 
+def test_of_some_words_strings_of_nothing_else_are_made(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "said", [("ab cd", "ann", "train"), ("ef ab", "bob", "train")], corpus="said")
+    items = training_items([corpus])
+    timings = {item.id: guessed_words(AudioShelf().read(item.path), item.text.split()) for item in items}
+    library, rng = Library(items, timings=timings, strings={"said": ("ab", "ef")}), np.random.default_rng(0)
+
+    assert library.domains == ("said strings", "said")
+    for _ in range(16):
+        clips = library.draw("said strings", rng).clips
+        assert {clip.text for clip in clips} <= ({"ab"} if clips[0].item.speaker == "ann" else {"ab", "ef"})
+        assert len({clip.item.speaker for clip in clips}) == 1
+
+
 def test_a_throat_of_another_length_moves_a_tone_as_singing_it_higher_would() -> None:
     time_s = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
 
