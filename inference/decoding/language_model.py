@@ -9,6 +9,7 @@ from flashlight.lib.text.decoder.kenlm import KenLM
 from flashlight.lib.text.dictionary import Dictionary
 
 from inference.decoding.artefact import LmFiles, LmSettings
+from inference.decoding.ngrams.compiled import Compiled, compiled
 from inference.errors import LanguageModelError
 
 UNKNOWN: Final = "<unk>"
@@ -30,7 +31,7 @@ class Fit:
 
 class LanguageModel:
     """Never changes; many decoders of one thread use it at a time. `numbers`: of words, 0 is the first of the lexicon; `unknown`
-    stands for all others."""
+    stands for all others. `compiled`: where KenLM finds the n-grams, for others that want to."""
 
     def __init__(self, files: LmFiles) -> None:
         """Blocks as long as reading takes.
@@ -42,7 +43,8 @@ class LanguageModel:
         self.words: Final = tuple(files.words())
         self.numbers: Final = {word: number for number, word in enumerate(self.words)}
         self.unknown: Final = len(self.words)
-        self.ngrams: Final = _loaded(files, [*self.words, UNKNOWN])
+        self.compiled: Final = compiled(files.ngrams)
+        self.ngrams: Final = _loaded(files, self.compiled, [*self.words, UNKNOWN])
 
     @property
     def name(self) -> str:
@@ -83,11 +85,11 @@ class LanguageModel:
         return float(log_prob * LN_10)
 
 
-def _loaded(files: LmFiles, words: Sequence[str]) -> KenLM:
+def _loaded(files: LmFiles, ngrams: Compiled, words: Sequence[str]) -> KenLM:
     known = Dictionary(list(words))
     known.set_default_index(len(words) - 1)
     try:
-        return KenLM(str(files.ngrams), known)
+        return KenLM(str(ngrams.path), known)
     except RuntimeError as err:
         complaint = str(err).splitlines()[-1]
         raise LanguageModelError(f"{files.ngrams} is not what KenLM reads: {complaint}. Build the language model again.") from err

@@ -1,5 +1,6 @@
 """The language models of this process, by name: read when they are first asked for, and again when their files change."""
 
+import contextlib
 import logging
 import threading
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import Final
 from inference.config import MODEL_NAME
 from inference.decoding.artefact import NO_LANGUAGE_MODEL, SETTINGS_FILE, LmFiles
 from inference.decoding.language_model import LanguageModel
+from inference.decoding.ngrams.compiled import BINARY, keep_compiled
 from inference.errors import LanguageModelError, UnknownLanguageModelError
 
 logger = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ class LanguageModels:
     def _read(self, name: str, path: Path, changed_ns: int) -> LanguageModelError | None:
         """Returns why it cannot be used; None: it can."""
         try:
-            self._loaded[name] = LanguageModel(LmFiles.in_folder(path))
+            self._loaded[name] = _in_folder(path)
         except LanguageModelError as err:
             self._failed[name] = changed_ns, err
             logger.error("language model %s: %s", name, err)
@@ -103,6 +105,15 @@ class LanguageModels:
 def language_models_in(folder: Path) -> LanguageModels:
     """The same for all who ask, so that each is in memory once."""
     return LanguageModels(folder)
+
+
+def _in_folder(path: Path) -> LanguageModel:
+    """What was made of text is kept where it may be: others need not make it again."""
+    files = LmFiles.in_folder(path)
+    if files.ngrams.suffix != BINARY:
+        with contextlib.suppress(OSError):
+            keep_compiled(files.ngrams)
+    return LanguageModel(files)
 
 
 def _is_name(name: str) -> bool:

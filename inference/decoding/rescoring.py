@@ -26,7 +26,7 @@ class Rescorer:
     """Never changes; all segments with the same language model and tokens share it, whatever their hotwords."""
 
     def __init__(self, model: LanguageModel, speller: Speller) -> None:
-        """Blocks: it reads the n-grams once more, as its library wants.
+        """Blocks: it maps the n-grams once more, as its library wants.
 
         Raises:
             LanguageModelError: the library does not take them.
@@ -35,7 +35,7 @@ class Rescorer:
         try:
             self._decoder: Final = BeamSearchDecoder(
                 _labels(speller),
-                kenlm_model_path=str(model.files.ngrams),
+                kenlm_model_path=str(model.compiled.path),
                 unigrams=list(model.words),
                 alpha=settings.lm_weight,
                 beta=settings.word_score,

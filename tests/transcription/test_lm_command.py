@@ -49,6 +49,16 @@ def test_what_is_asked_for_is_written_down(orders: Path, folder: Path, tmp_path:
     assert (files.settings.word_score, files.settings.beam_size) == (-1.0, 8)
 
 
+@pytest.mark.parametrize("order", ["1", "3"])
+def test_no_process_needs_to_make_anything_of_what_is_built(
+    orders: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    run("build", "orders", orders, "--order", order)
+    monkeypatch.setattr("inference.decoding.ngrams.compiled.read_arpa", None)
+
+    assert "0 of 9 unknown" in run("check", "orders", orders)
+
+
 def test_one_that_is_built_again_takes_the_place_of_the_old_one(orders: Path, folder: Path) -> None:
     run("build", "orders", orders)
     orders.write_text("tea\n")

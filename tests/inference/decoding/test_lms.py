@@ -43,6 +43,23 @@ def test_it_is_read_once(models: LanguageModels) -> None:
     assert models.get("orders") is models.get("orders")
 
 
+def test_what_is_made_of_text_is_kept_for_the_next_process(models: LanguageModels, tmp_path: Path) -> None:
+    models.get("orders")
+
+    assert len(list((tmp_path / "orders").glob("lm.arpa.gz.*.bin"))) == 1
+
+
+def test_one_that_lies_where_nothing_can_be_written_is_used_all_the_same(
+    models: LanguageModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_arpa: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("inference.decoding.lms.keep_compiled", refuse)
+
+    assert models.get("orders").words == ("a", "b")
+
+
 def test_it_is_read_again_when_it_was_built_again(models: LanguageModels, tmp_path: Path) -> None:
     before = models.get("orders")
     folder_of(tmp_path / "orders", "c")

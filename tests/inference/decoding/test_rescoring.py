@@ -5,6 +5,7 @@ import pytest
 
 from inference.decoding.decoder import open_decoder
 from inference.decoding.likelihood import log_likelihoods
+from inference.decoding.ngrams.compiled import Compiled
 from inference.decoding.rescoring import Rescorer
 from inference.decoding.spelling import Speller
 from inference.decoding.tokens import Tokens
@@ -77,9 +78,11 @@ def test_pieces_that_begin_words_are_rescored_too(tmp_path: Path) -> None:
     assert Rescorer(model, Speller(tokens)).best(heard, ["the cut"]) == "the cat"
 
 
-def test_n_grams_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+def test_n_grams_that_cannot_be_read_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = lm_of(tmp_path / "pets", *PETS)
-    (tmp_path / "pets/lm.arpa.gz").write_bytes(b"not an n-gram")
+    (tmp_path / "damaged").write_bytes(b"not an n-gram")
+    with (tmp_path / "damaged").open("rb") as damaged:
+        monkeypatch.setattr(model, "compiled", Compiled(damaged))
 
     with pytest.raises(LanguageModelError, match="cannot be used for rescoring"):
         Rescorer(model, SPELLER)

@@ -11,10 +11,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference.config import MODEL_NAME
 from inference.decoding.artefact import NO_LANGUAGE_MODEL, LmFiles
-from inference.decoding.building.build import MAX_ORDER, Recipe, build
+from inference.decoding.building.build import ARPA_FILE, MAX_ORDER, Recipe, build
 from inference.decoding.building.texts import WRITINGS, read_lines
 from inference.decoding.language_model import Fit, LanguageModel
 from inference.decoding.lms import LanguageModels
+from inference.decoding.ngrams.compiled import keep_compiled
 from inference.errors import InferenceError
 
 DEFAULTS: Final = Recipe()
@@ -70,6 +71,7 @@ class Command(BaseCommand):
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".building-") as beside:
             build(Path(beside, "new"), texts, recipe_of(options))
+            keep_compiled(Path(beside, "new", ARPA_FILE))
             if (folder / options["name"]).exists():
                 (folder / options["name"]).rename(Path(beside, "old"))
             Path(beside, "new").rename(folder / options["name"])
