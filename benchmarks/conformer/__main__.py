@@ -14,7 +14,6 @@ from benchmarks.conformer import edge, steps, workers
 from benchmarks.conformer.models import SIZES
 from benchmarks.speech import PROJECT_DIR
 
-MIN_SPEEDUP: Final = 1.8
 DATA: Final = PROJECT_DIR.parent / "shared" / "train"
 
 

@@ -1,6 +1,7 @@
 """Two processes of one thread against one: whether a second core carries as much as the first. By wall-clock time."""
 
 import multiprocessing
+import statistics
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -12,8 +13,8 @@ from benchmarks.conformer.models import SIZES, Crowd, network_of, opened
 from inference.config import RuntimeName
 
 BATCH: Final = 32
-SECONDS: Final = 8.0
-NUM_ROUNDS: Final = 3
+SECONDS: Final = 5.0
+NUM_ROUNDS: Final = 6
 GO: Final = "go"
 END: Final = "end"
 
@@ -27,15 +28,21 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Streams that one worker carries alone, and two together; the best of NUM_ROUNDS."""
+    """Streams that one worker carries alone, and two together, round by round: of one, the mean of both workers."""
 
     order: Order
-    one: float
-    two: float
+    ones: list[float]
+    twos: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds', each within half a minute: a shared machine is faster in one minute than in the next."""
+        return statistics.median(two / one for one, two in zip(self.ones, self.twos, strict=True))
 
     def line(self) -> str:
         name = f"{self.order.millions} million, {self.order.runtime} in {self.order.precision}"
-        return f"{name:<36} one worker {self.one:>6.0f} streams, two {self.two:>6.0f}: {self.two / self.one:.2f} times as many\n"
+        one, two = statistics.median(self.ones), statistics.median(self.twos)
+        return f"{name:<36} one worker {one:>6.0f} streams, two {two:>6.0f}: {self.ratio:.2f} times as many\n"
 
 
 def measured(order: Order) -> Workers:
@@ -50,12 +57,12 @@ def measured(order: Order) -> Workers:
         here.recv()  # one after the other: the first one may make a graph, which the second one finds
     ones, twos = [], []
     for _ in range(NUM_ROUNDS):
-        ones += [_together([pipe]) for pipe in pipes]
+        ones.append(statistics.mean(_together([pipe]) for pipe in pipes))
         twos.append(_together(pipes))
     for pipe, process in zip(pipes, processes, strict=True):
         pipe.send(END)
         process.join()
-    return Workers(order, max(ones), max(twos))
+    return Workers(order, ones, twos)
 
 
 def _together(pipes: list[Connection]) -> float:
