@@ -3,13 +3,12 @@
 Nothing that runs is touched: when anything fails, what was made so far is dropped and the reason raised.
 """
 
-import contextlib
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,13 +23,11 @@ from inference.engines.base import Engine
 from inference.errors import InferenceError, LoadError, NoMemoryError
 from inference.examine.facts import peak_bytes, resident_bytes
 from inference.messages import LoadModel, Stage
+from inference.turns import short_turns
 
 logger = logging.getLogger(__name__)
 
 NICENESS: Final = 10
-SWITCH_S: Final = 0.0005
-"""How long this thread may run Python while the recognition thread waits for its turn; 5 ms otherwise, which it would wait
-after every operation of its network."""
 MB: Final = 1e6
 
 
@@ -62,7 +59,7 @@ class Loader:
         InferenceError: why it cannot be loaded, or must not be used.
         """
         try:
-            with _short_turns():
+            with short_turns:
                 return self._run()
         except InferenceError:
             raise
@@ -159,17 +156,6 @@ def _size_bytes(source: str) -> int:
     path = Path(source)
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-@contextlib.contextmanager
-def _short_turns() -> Iterator[None]:
-    """Other threads need not wait long until they may run Python: recognition above all."""
-    usual_s = sys.getswitchinterval()
-    sys.setswitchinterval(min(SWITCH_S, usual_s))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual_s)
 
 
 def _give_way() -> None:

@@ -17,9 +17,11 @@ from msgspec import UNSET, UnsetType, structs
 
 from inference.audio import to_samples
 from inference.batching import Gathering, Wish, choose
+from inference.clients import Client, Draft
 from inference.decoding.lms import LanguageModels
 from inference.engines.base import Engine, Hypothesis, Window
 from inference.errors import FullError, InferenceError, MovedError, OverloadedError, StepError
+from inference.held import HeldRequests
 from inference.lineup import Lineup
 from inference.load import Pulse
 from inference.logs import about
@@ -69,34 +71,6 @@ LAG_EVERY_S = 2.0
 STREAM_FAILED = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
-class Draft:
-    """What another engine than that of finals remembers of one segment, whose partial texts it writes. `number`: as
-    `Stream.num_begun`."""
-
-    def __init__(self, engine: Engine[Any], number: int) -> None:
-        self.engine = engine
-        self.state = engine.open_stream()
-        self.number = number
-
-
-class Client:
-    """A stream, the link that it came over, and the memory that `engine` has of it. `waiting_s`: since when it wants a step."""
-
-    def __init__(self, link_id: int, stream: Stream, engine: Engine[Any]) -> None:
-        self.link_id = link_id
-        self.stream = stream
-        self.engine = engine
-        self.state = engine.open_stream()
-        self.draft: Draft | None = None
-        self.waiting_s: float | None = None
-
-    def drop_draft(self) -> None:
-        """Let the engine forget what it wrote."""
-        if self.draft is not None:
-            self.draft.engine.finish(self.draft.state)
-            self.draft = None
-
-
 class RecognitionLoop:
     """Args:
     engines: by model name, in order of preference; loaded and warm.
@@ -144,6 +118,7 @@ class RecognitionLoop:
         self._is_stopping = False
         self.is_overloaded = False
         self.has_freed = False
+        self._held = HeldRequests(self.language_models, self.do, self._go_on)
         self._was_long = False
         self._gathering = Gathering(clock())
         self._keys = itertools.count()
@@ -239,9 +214,16 @@ class RecognitionLoop:
         client = self.clients.get(key)
         if client is None or client.stream.is_done:
             return  # failed or cancelled a moment ago; the web process has been or will be told
+        if self._held.takes(key, request):
+            return
         self._active[key] = client
         with _sparing_others(client.stream):
             self._command(client, request, key)
+
+    def _go_on(self, key: tuple[int, int], requests: Sequence[AnyStreamRequest]) -> None:
+        """With what a stream has said while its language model was read."""
+        for request in requests:
+            self._carry_out(key[0], request)
 
     def _command(self, client: Client, request: AnyStreamRequest, key: tuple[int, int]) -> None:
         match request:
@@ -276,6 +258,7 @@ class RecognitionLoop:
         stream.next_partial_model = self.lineup.partial_model_for(request.options, name)
         key = link_id, request.stream
         self.clients[key] = self._active[key] = Client(link_id, stream, engine)
+        self._held.hold(key, request.options.language_model)
         language = request.options.languages[0] if len(request.options.languages) == 1 else "auto"
         stream.events.append(StreamOpened(stream=request.stream, model=name, language=language, denoise=stream.is_denoised))
 
@@ -343,6 +326,7 @@ class RecognitionLoop:
     def _forget(self, key: tuple[int, int]) -> None:
         client = self.clients.pop(key)
         self._active.pop(key, None)
+        self._held.drop(key)
         self.has_freed = True
         client.drop_draft()
         client.engine.finish(client.state)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from inference.clients import Client
 from inference.engines.base import Engine
 from inference.errors import ModelGoneError
-from inference.loop import Client, RecognitionLoop, give_up
+from inference.loop import RecognitionLoop, give_up
 from inference.messages import ModelInfo
 
 

@@ -33,9 +33,11 @@ def engine() -> NotingEngine:
 
 @pytest.fixture
 def bench(engine: NotingEngine, tmp_path: Path) -> Bench:
+    models = LanguageModels(tmp_path)
     for name in ("orders", "names"):
         folder_of(tmp_path / name, "a b")
-    return Bench(engine, language_models=LanguageModels(tmp_path))
+        models.get(name)
+    return Bench(engine, language_models=models)
 
 
 def test_an_unknown_one_is_refused_and_nobody_else_is_disturbed(bench: Bench) -> None:

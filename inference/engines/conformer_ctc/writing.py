@@ -32,13 +32,18 @@ class Writer(Protocol[LineT]):
 
 
 class CtcWriter:
-    """Each stream has a decoder of its own. own: the language model that came with the model."""
+    """Each stream has a decoder of its own; what they need of a language model is made when that is read. own: the language model
+    that came with the model."""
 
     def __init__(self, tokens: Tokens, frame_ms: int, language_models: LanguageModels, own: LanguageModel | None = None) -> None:
         self.tokens = tokens
         self.frame_ms = frame_ms
         self.language_models = language_models
         self.own = own
+        language_models.add_user(self)
+
+    def get_ready(self, model: LanguageModel) -> None:
+        open_decoder(self.tokens, self.frame_ms, model)
 
     def open(self, window: Window[Any]) -> LiveDecoder:
         language_model = self.language_models.chosen(window.language_model, self.own)

@@ -1,8 +1,10 @@
 import os
 from pathlib import Path
+from threading import Event, current_thread
 
 import pytest
 
+from inference.decoding import lms
 from inference.decoding.language_model import LanguageModel
 from inference.decoding.lms import LanguageModels, language_models_in
 from inference.errors import LanguageModelError, UnknownLanguageModelError
@@ -107,6 +109,90 @@ def test_streams_go_on_when_theirs_is_taken_away(models: LanguageModels, tmp_pat
     (tmp_path / "orders/lm.json").unlink()
 
     assert models.chosen("orders", own) is own
+
+
+def prepare(models: LanguageModels, name: str) -> None:
+    """And wait until it is."""
+    is_read = Event()
+    models.prepare(name, is_read.set)
+    assert is_read.wait(30)
+
+
+def test_whoever_waits_for_one_is_told_when_it_is_read(models: LanguageModels) -> None:
+    assert not models.is_ready("orders")
+
+    prepare(models, "orders")
+
+    assert models.is_ready("orders")
+
+
+@pytest.mark.parametrize("name", ["nobody", "orders"])
+def test_whoever_waits_for_one_that_cannot_be_used_is_told_too(models: LanguageModels, tmp_path: Path, name: str) -> None:
+    (tmp_path / "orders/lexicon.txt").unlink()
+
+    prepare(models, name)
+
+    assert models.is_ready(name)
+
+
+def test_no_segment_waits_for_one_that_is_being_prepared(models: LanguageModels, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, may_read = models.get("names"), Event()
+    monkeypatch.setattr(lms, "_in_folder", lambda _path: own if may_read.wait(30) else None)
+    is_read = Event()
+    models.prepare("orders", is_read.set)
+
+    chosen = models.chosen("orders", None)
+
+    may_read.set()
+    assert is_read.wait(30)
+    assert chosen is None
+    assert models.chosen("names", None) is own
+
+
+def test_one_that_was_built_again_is_used_as_it_was_until_it_is_read(models: LanguageModels, tmp_path: Path) -> None:
+    before = models.get("orders")
+    folder_of(tmp_path / "orders", "c")
+    touch(tmp_path / "orders")
+
+    assert models.chosen("orders", None) is before
+
+    prepare(models, "orders")
+
+    after = models.chosen("orders", None)
+    assert after is not None
+    assert after.words == ("c",)
+
+
+class Noting:
+    """Remembers what it got ready for, and on which thread."""
+
+    def __init__(self, complaint: str = "") -> None:
+        self.complaint = complaint
+        self.seen: list[tuple[str, str]] = []
+
+    def get_ready(self, model: LanguageModel) -> None:
+        self.seen.append((model.name, current_thread().name))
+        if self.complaint:
+            raise LanguageModelError(self.complaint)
+
+
+def test_what_is_made_of_one_is_made_where_it_is_read(models: LanguageModels) -> None:
+    early, late = Noting(), Noting()
+    models.add_user(early)
+    prepare(models, "orders")
+    models.add_user(late)
+
+    assert early.seen == [("orders", "language model orders")]
+    assert late.seen == [("orders", "MainThread")]
+
+
+def test_one_of_which_nothing_can_be_made_cannot_be_used(models: LanguageModels) -> None:
+    models.get("names")
+    broken = Noting("it does not fit")
+    models.add_user(broken)
+
+    with pytest.raises(LanguageModelError, match="it does not fit"):
+        models.get("orders")
 
 
 def test_a_folder_is_read_once_for_all(tmp_path: Path) -> None:

@@ -50,3 +50,14 @@ def test_each_stream_has_its_own_hotwords(own: LanguageModel, installed: Languag
     writer = CtcWriter(LETTERS, 40, installed, own)
 
     assert written(writer, ("", ()), ("", ("cut",)), ("none", ("cot",))) == ["the cat", "the cut", "the cut"]
+
+
+def test_what_decoders_need_of_a_language_model_is_made_when_that_is_read(
+    installed: LanguageModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = CtcWriter(LETTERS, 40, installed)
+    installed.get("hats")
+    for name in ("WordSearch", "Rescorer"):
+        monkeypatch.setattr(f"inference.decoding.decoder.{name}", None)
+
+    assert written(writer, ("hats", ())) == ["the hat"]
