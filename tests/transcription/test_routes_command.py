@@ -87,6 +87,7 @@ def test_a_route_is_given_a_model_of_partial_texts_which_is_loaded(settings: Any
     settings.HARK_LM_DIR = tmp_path
     (tmp_path / "clinic").mkdir()
     (tmp_path / "clinic" / "lm.json").write_text("{}")
+    make_model("whisper-base", engine="conformer_ctc")
     make_route("whisper-base", "en")
 
     said = run("set", "general/en", "--partial-model", "whisper-tiny.en", "--language-model", "clinic")
@@ -94,6 +95,19 @@ def test_a_route_is_given_a_model_of_partial_texts_which_is_loaded(settings: Any
     assert "general/en  whisper-base  partial texts by whisper-tiny.en  language model clinic" in said
     assert [(swap.to_name, swap.reason) for swap in ModelSwap.objects.all()] == [("whisper-tiny.en", "restore")]
     assert run("set", "general/en", "--partial-model", "", "--language-model", "") == "general/en  whisper-base\n"
+
+
+def test_a_route_whose_model_makes_no_use_of_language_models_gets_none(settings: Any, tmp_path: Path) -> None:
+    settings.HARK_LM_DIR = tmp_path
+    (tmp_path / "clinic").mkdir()
+    (tmp_path / "clinic" / "lm.json").write_text("{}")
+    make_route("whisper-base", "en")
+
+    with pytest.raises(CommandError, match="whisper-base makes no use of language models"):
+        run("set", "general/en", "--language-model", "clinic")
+
+    assert ModelRoute.objects.get().language_model == ""
+    assert "language model none" in run("set", "general/en", "--language-model", "none")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from inference.capabilities import uses
 from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.admin.sentences import localised
 from transcription.models import ASRModel, ModelRoute, ModelSchedule
@@ -121,6 +122,9 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
             return cleaned
         if sentence := why_unfit(language, model):
             self.add_error("model" if "model" in self.fields else "language", localised(sentence))
+        if self.gives_in_vain(cleaned.get("language_model", ""), model):
+            sentence = gettext("%(model)s makes no use of language models: choose none here.")
+            self.add_error("language_model", sentence % {"model": model})
         for name in ("partial_model", "fallback"):
             beside = cleaned.get(name)
             is_new = {name, "model", "language"} & set(self.changed_data)  # a swap may have made it the only one
@@ -134,6 +138,11 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
             return chosen
         own: ASRModel = self.instance.model
         return own
+
+    def gives_in_vain(self, language_model: str, model: ASRModel) -> bool:
+        """Whether somebody chooses a language model just now that `model` makes no use of."""
+        is_new = {"language_model", "model"} & set(self.changed_data)  # a swap may have changed the model
+        return bool(is_new) and language_model not in {"", NO_LANGUAGE_MODEL} and not uses(model.engine, "language_model")
 
     def why_not_beside(self, name: str, language: str, model: ASRModel, beside: ASRModel) -> str:
         """What is wrong with `beside`, the model of partial texts or the lighter one."""

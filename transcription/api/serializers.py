@@ -127,6 +127,9 @@ class ModelInfoSerializer(serializers.Serializer[Any]):
     precision = serializers.CharField(help_text="What it computes with, such as fp32 or int8; empty where that is no question.")
     memory_bytes = serializers.IntegerField(help_text="What an inference process grew by when it was loaded; 0: not known.")
     is_draining = serializers.BooleanField(help_text="Whether it takes no new streams and will be unloaded.")
+    uses = serializers.ListField(
+        child=serializers.CharField(), help_text="What it makes use of in `start`: `language_model`, `hotwords`, both or neither."
+    )
 
 
 class CatalogueEntrySerializer(serializers.ModelSerializer[ASRModel]):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -10,6 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from inference.capabilities import WISHES, uses
+from inference.messages import ModelInfo
 from transcription import recognizer
 from transcription.api import serializers
 from transcription.api.views import NO_SCOPE, NOT_SIGNED_IN
@@ -29,14 +30,13 @@ class ModelList(APIView):
     )
     def get(self, request: Request) -> Response:
         worker = async_to_sync(recognizer.current_status)()
-        loaded = [msgspec.to_builtins(model) for model in worker.models]
         names = {model.name for model in worker.models}
         catalogue = [as_entry(row, is_loaded=row.name in names) for row in ASRModel.objects.filter(is_enabled=True)]
         return Response(
             {
                 "ready": worker.is_ready,
                 "detail": worker.detail,
-                "models": [{name: model[name] for name in INFO_FIELDS} for model in loaded],
+                "models": [as_info(model) for model in worker.models],
                 "catalogue": catalogue,
             }
         )
@@ -57,6 +57,11 @@ class RouteList(APIView):
         rows = ModelRoute.objects.filter(is_enabled=True).select_related("model", "partial_model", "fallback", "usual_model")
         rows = rows.prefetch_related("schedules__model", "overrides__model")
         return Response({"routes": [as_route(row) for row in rows]})
+
+
+def as_info(model: ModelInfo) -> dict[str, Any]:
+    told = {name: getattr(model, name) for name in INFO_FIELDS}
+    return told | {"uses": [wish for wish in WISHES if uses(model.engine, wish)]}
 
 
 def as_entry(row: ASRModel, *, is_loaded: bool) -> dict[str, Any]:

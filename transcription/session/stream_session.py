@@ -480,8 +480,9 @@ class StreamSession:
         """Another one goes on, or the same."""
         if model == self.model:
             return []
-        self.terms.model = model
-        return [Send(ModelChanged(model=model, from_segment=from_segment))]
+        former, self.terms.model = self.model, model
+        warnings = [self._warning(*complaint) for complaint in self.terms.without_effect(former=former)]
+        return [Send(ModelChanged(model=model, from_segment=from_segment)), *warnings]
 
     def _on_final(self, event: link.TranscriptFinal) -> list[Action]:
         self.arrival.settled = event.checkpoint

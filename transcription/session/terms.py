@@ -1,12 +1,14 @@
 """What one client has asked for, and what it has got: options, languages, a model, and whether its audio is kept. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType, structs
 
 from inference import messages as link
+from inference.capabilities import WISHES, Wish, uses
+from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.languages import language_complaint, language_tags
 from transcription.protocol import Configure, Start
 from transcription.serving.routes import Choice, RouteTable
@@ -124,6 +126,23 @@ class Terms:
         if self.start.store_audio and not self.stores_audio:
             sentence = "store_audio is true, but there is no room for more audio; it is heard and not stored."
             yield Complaint("audio_not_stored", sentence)
+        yield from self.without_effect()
+
+    def without_effect(self, wishes: Iterable[Wish] = WISHES, former: str = "") -> Iterator[Complaint]:
+        """What the client asked for and the model that serves makes no use of. former: the model before, of which it knows."""
+        engine_of = {info.name: info.engine for info in self.models()}
+        for wish in wishes:
+            is_news = uses(engine_of.get(former, ""), wish)
+            if (asked := self._asked(wish)) and is_news and not uses(engine_of.get(self.model, ""), wish):
+                sentence = f"{asked}, but {self.model} makes no use of that. Choose a model that does, or leave it out."
+                yield Complaint("option_not_available", sentence)
+
+    def _asked(self, wish: Wish) -> str:
+        """The beginning of a sentence; empty: the client has no such wish."""
+        if wish == "hotwords":
+            return f"hotwords has {len(self.start.hotwords)} entries" if self.start.hotwords else ""
+        name = self.start.language_model
+        return f"language_model is {name!r}" if name and name != NO_LANGUAGE_MODEL else ""
 
     # Changes
 
@@ -136,6 +155,7 @@ class Terms:
         if not isinstance(change.language, UnsetType):
             languages = self.languages = language_tags(change.language, self.default_language)
         self.start = applied_to(self.start, change)
+        complaints += self.without_effect([wish for wish in WISHES if getattr(change, wish) is not UNSET])
         is_led = change.language is not UNSET or change.language_model is not UNSET
         models = self.steering.next(self.start, self.languages, self.model) if is_led else NO_CHANGE
         return recognition_change(change, languages, models), complaints

@@ -37,6 +37,7 @@ def fast(db: None) -> ASRModel:
 
 @pytest.fixture
 def route(db: None) -> ModelRoute:
+    make_model("accurate", engine="conformer_ctc")
     return make_route("accurate", "")
 
 
@@ -84,6 +85,24 @@ def test_a_language_model_is_chosen_among_those_that_there_are(site: Client, rou
     save(site, route, language_model="half-built")
 
     assert ModelRoute.objects.get().language_model == "clinic"
+
+
+def test_a_route_whose_model_makes_no_use_of_language_models_gets_none(site: Client, route: ModelRoute) -> None:
+    make_model("accurate", engine="conformer_rnnt")
+
+    page = save(site, route, language_model="clinic")
+
+    assert "accurate makes no use of language models: choose none here." in page
+    assert ModelRoute.objects.get().language_model == ""
+
+
+def test_one_that_was_given_before_another_model_came_is_in_nobodys_way(site: Client, route: ModelRoute) -> None:
+    ModelRoute.objects.update(language_model="clinic")
+    make_model("accurate", engine="conformer_rnnt")
+
+    save(site, route, language_model="clinic", fallback_above_ms="700")
+
+    assert ModelRoute.objects.get().fallback_above_ms == 700
 
 
 def test_one_that_is_gone_can_be_kept_and_left(site: Client, route: ModelRoute) -> None:

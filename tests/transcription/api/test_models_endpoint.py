@@ -38,7 +38,7 @@ def test_the_models_that_are_warm_are_listed(client: Client, monkeypatch: pytest
         "models": [
             {
                 "name": "whisper-tiny.en", "engine": "whisper", "languages": ["en"], "multilingual": False, "precision": "int8",
-                "memory_bytes": 80_000_000, "is_draining": False,
+                "memory_bytes": 80_000_000, "is_draining": False, "uses": ["hotwords"],
             },
         ],
         "catalogue": [],

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from inference.capabilities import uses
 from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.models import ASRModel, ModelRoute, ModelSchedule, ModelSwap
 from transcription.schedules import next_change, window_complaints
@@ -67,6 +68,7 @@ class Command(BaseCommand):
             route.partial_model = model_named(name, route.language) if name else None
         if (name := options["language_model"]) is not None:
             route.language_model = language_model_named(name)
+            check_uses(route)
         if route.partial_model == route.model:
             raise CommandError(f"{route.model} is the route's own model: name a faster one, or none.")
         route.save(update_fields=["partial_model", "language_model"])
@@ -151,6 +153,12 @@ def language_model_named(name: str) -> str:
     if name and name not in {*known, NO_LANGUAGE_MODEL}:
         raise CommandError(f"There is no language model {name!r} here; there are: {', '.join(sorted(known)) or 'none'}.")
     return name
+
+
+def check_uses(route: ModelRoute) -> None:
+    """Raises CommandError where its model could do nothing with its language model."""
+    if route.language_model not in {"", NO_LANGUAGE_MODEL} and not uses(route.model.engine, "language_model"):
+        raise CommandError(f"{route.model} makes no use of language models: give the route another model first.")
 
 
 def model_named(name: str, language: str) -> ASRModel:

@@ -1,0 +1,19 @@
+"""What the engines of each kind can do with the wishes of a stream beyond hearing it. Both sides of the link ask."""
+
+from typing import Final, Literal, get_args
+
+Wish = Literal["language_model", "hotwords"]
+WISHES: Final[tuple[Wish, ...]] = get_args(Wish)
+USED_BY: Final[dict[str, frozenset[Wish]]] = {
+    "whisper": frozenset({"hotwords"}),
+    "conformer_ctc": frozenset({"hotwords", "language_model"}),
+    "conformer_rnnt": frozenset(),
+    "emformer_rnnt": frozenset(),
+    "fake": frozenset({"hotwords", "language_model"}),
+}
+"""By `ModelInfo.engine`. The scripted engine takes them without complaint."""
+
+
+def uses(engine: str, wish: Wish) -> bool:
+    """Whether a model makes a difference of it; one of an engine that is not known here may."""
+    return wish in USED_BY.get(engine, {wish})

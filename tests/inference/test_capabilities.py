@@ -1,0 +1,23 @@
+import re
+from pathlib import Path
+
+from inference import engines
+from inference.capabilities import USED_BY, uses
+from inference.engines.conformer_ctc.transducing import ENGINE
+
+
+def test_every_engine_says_what_it_makes_use_of() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(engines.__path__[0]).rglob("*.py")]
+
+    assert {name for source in sources for name in re.findall(r'engine="(\w+)"', source)} | {ENGINE} == USED_BY.keys()
+
+
+def test_transducers_take_neither_hotwords_nor_language_models_and_whisper_no_language_models() -> None:
+    assert not uses("conformer_rnnt", "hotwords")
+    assert not uses("emformer_rnnt", "language_model")
+    assert (uses("whisper", "hotwords"), uses("whisper", "language_model")) == (True, False)
+    assert uses("conformer_ctc", "language_model")
+
+
+def test_an_engine_that_is_not_known_is_given_the_benefit_of_the_doubt() -> None:
+    assert uses("of-a-newer-release", "hotwords")
