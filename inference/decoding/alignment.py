@@ -70,19 +70,27 @@ def may_skip(ids: Sequence[int]) -> np.ndarray:
 def _likeliest(said: np.ndarray, skips: np.ndarray) -> np.ndarray:
     """int (frames,): the state of each frame on the likeliest way from the first two to the last two."""
     num_frames, num_states = said.shape
-    steps = np.zeros((num_frames, num_states), dtype=np.int8)
-    scores = np.full(num_states, NEVER)
-    scores[:2] = said[0, :2]
-    options = np.full((3, num_states), NEVER)
-    for frame in range(1, num_frames):
-        options[0] = scores
-        options[1, 1:] = scores[:-1]
-        options[2, 2:] = np.where(skips[2:], scores[:-2], NEVER)
-        steps[frame] = options.argmax(axis=0)
-        scores = options.max(axis=0) + said[frame]
-    state = num_states - 1 if num_states == 1 or scores[-1] >= scores[-2] else num_states - 2
-    path = np.empty(num_frames, dtype=np.int64)
-    for frame in range(num_frames - 1, -1, -1):
+    scores = _scores(said, skips)
+    state = num_states - 1 if num_states == 1 or scores[-1, -1] >= scores[-1, -2] else num_states - 2
+    path = np.full(num_frames, state)
+    for frame in range(num_frames - 2, -1, -1):
+        jumped, moved, stayed = scores[frame, state : state + 3].tolist()
+        if not skips[state]:
+            jumped = NEVER
+        if max(moved, jumped) > stayed:
+            state -= 2 if jumped > moved else 1
         path[frame] = state
-        state -= int(steps[frame, state])
     return path
+
+
+def _scores(said: np.ndarray, skips: np.ndarray) -> np.ndarray:
+    """float32 (frames, 2 + states): of the likeliest way to each state; two that never are lie before the first."""
+    scores = np.full((len(said), 2 + len(skips)), NEVER, dtype=np.float32)
+    scores[0, 2:4] = said[0, :2]
+    barred = np.where(skips, 0.0, NEVER).astype(np.float32)
+    jumped = np.empty(len(skips), dtype=np.float32)
+    for before, now, frame in zip(scores[:-1], scores[1:, 2:], said[1:], strict=True):
+        np.maximum(before[2:], before[1:-1], out=now)
+        np.maximum(now, np.add(before[:-2], barred, out=jumped), out=now)
+        now += frame
+    return scores
