@@ -26,7 +26,7 @@ from benchmarks.speech import Clip, clips, speech_folder
 from inference.audio import SAMPLE_RATE_HZ
 from inference.denoise import Denoiser
 from inference.engines import registry
-from inference.engines.base import Engine, Window
+from inference.engines.base import Engine, Window, recognise
 from inference.loop import RecognitionLoop
 from inference.messages import (
     AnyStreamEvent,
@@ -111,7 +111,7 @@ def offline(engine: Engine[Any], audio: np.ndarray, language: str) -> str:
     """The whole clip at once, padded to 30 s."""
     whole = np.zeros(WHOLE_WINDOW_SAMPLES, dtype=np.float32)
     whole[: len(audio)] = audio[:WHOLE_WINDOW_SAMPLES]
-    return engine.step([Window(engine.open_stream(), whole, (language,), is_final=True)])[0].text
+    return recognise(engine, [Window(engine.open_stream(), whole, (language,), is_final=True)])[0].text
 
 
 def denoised(audio: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from benchmarks.scoring import ErrorRate, units
 from benchmarks.speech import Clip, clips, speech_folder
 from inference.engines import registry
-from inference.engines.base import Engine, Window
+from inference.engines.base import Engine, Window, recognise
 
 MIN_LETTERS: Final = 4
 WITHOUT: Final = "without"
@@ -68,7 +68,7 @@ def measure(engine: Engine[Any], chosen: Sequence[Clip]) -> dict[str, Result]:
         audio, own = clip.audio(), names(clip.text)
         lists = {WITHOUT: (), ALL: every, OTHERS: tuple(name for name in every if name not in own)}
         windows = [Window(engine.open_stream(), audio, (clip.language,), is_final=True, hotwords=lists[way]) for way in results]
-        for (way, result), hypothesis in zip(results.items(), engine.step(windows), strict=True):
+        for (way, result), hypothesis in zip(results.items(), recognise(engine, windows), strict=True):
             result.add(clip, hypothesis.text, lists[way])
     return results
 

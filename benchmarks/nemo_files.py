@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 
 from inference.config import Head, StreamingOptions
 from inference.engines import registry
-from inference.engines.base import Window
+from inference.engines.base import Window, recognise
 from inference.engines.conformer_ctc.engine import FLUSH_SAMPLES
 
 SAMPLE_RATE_HZ: Final = 16_000
@@ -175,7 +175,7 @@ def ours(path: Path, head: Head, audio: np.ndarray) -> str:
     state = engine.open_stream()
     for end in range(3200, len(audio), 3200):
         engine.step([Window(state, audio[:end], ("en",), is_final=False)])
-    return engine.step([Window(state, audio, ("en",), is_final=True)])[0].text
+    return recognise(engine, [Window(state, audio, ("en",), is_final=True)])[0].text
 
 
 def main(_arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from inference.audio import SAMPLE_RATE_HZ, decode_pcm
-from inference.engines.base import Engine, Window
+from inference.engines.base import Engine, Window, recognise
 from inference.errors import CanaryError
 from inference.messages import Canary
 from inference.wording import word_error_rate, words
@@ -58,7 +58,7 @@ def _hear(engine: Engine[Any], canary: Canary, clock: Callable[[], float]) -> He
     audio = decode_pcm(canary.payload, "pcm_s16le", 1)
     state = engine.open_stream()
     started_s = clock()
-    (hypothesis,) = engine.step([Window(state, audio, (canary.language,), is_final=True)])
+    (hypothesis,) = recognise(engine, [Window(state, audio, (canary.language,), is_final=True)])
     took_s = clock() - started_s
     engine.finish(state)
     return Hearing(hypothesis.text, word_error_rate(canary.text, hypothesis.text), took_s * SAMPLE_RATE_HZ / len(audio))

@@ -423,7 +423,7 @@ class RecognitionLoop:
         self.lineup.paces[wishes[0].model].learn(sum(wish.num_samples for wish in wishes), infer_s)
         self.meters.stepped(wishes[0].model, [now_s - wish.since_s for wish in wishes], infer_s)
         for client, wish, window, result in zip(clients, wishes, windows, results, strict=True):
-            if wish.is_final and not window.is_final and not isinstance(result, StepError):
+            if result is None or (wish.is_final and not window.is_final and not isinstance(result, StepError)):
                 continue  # what is left of it is heard next
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
@@ -457,7 +457,7 @@ class RecognitionLoop:
             self.has_freed = True
             client.drop_draft()
 
-    def _recognise(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis | StepError]:
+    def _recognise(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis | StepError | None]:
         """One step; when the batch fails each row is tried alone, so that only the row at fault is lost."""
         try:
             return list(self._step_engine(engine, windows))
@@ -465,14 +465,14 @@ class RecognitionLoop:
             logger.exception("a step of %d windows failed in %s; trying them one by one", len(windows), engine.info.name)
         return [self._recognise_alone(engine, window) for window in windows]
 
-    def _recognise_alone(self, engine: Engine[Any], window: Window[Any]) -> Hypothesis | StepError:
+    def _recognise_alone(self, engine: Engine[Any], window: Window[Any]) -> Hypothesis | StepError | None:
         try:
             return self._step_engine(engine, [window])[0]
         except Exception:
             logger.exception("a window of %d samples failed in %s", window.num_samples, engine.info.name)
             return StepError(STREAM_FAILED)
 
-    def _step_engine(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis]:
+    def _step_engine(self, engine: Engine[Any], windows: list[Window[Any]]) -> list[Hypothesis | None]:
         """Windows without audio (a finalize with nothing said) are answered without the engine."""
         audible = [window for window in windows if window.num_samples]
         found = iter(engine.step(audible) if audible else [])

@@ -14,7 +14,7 @@ from inference.audio import SAMPLE_RATE_HZ, to_samples
 from inference.config import RuntimeName, StreamingOptions, parse_precision
 from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from inference.engines import registry
-from inference.engines.base import Engine, Window
+from inference.engines.base import Engine, Window, recognise
 from inference.training.judging import Answer, Trial, held_out_trials, verdicts
 
 MODEL: Final = "conformer-edge"
@@ -71,7 +71,7 @@ def heard(engine: Engine[Any], spoken: Sequence[np.ndarray], language_model: str
     for start in range(0, max(map(len, spoken)), packet):
         rows = [row for row, audio in enumerate(spoken) if start < len(audio)]
         windows = [_window(states[row], spoken[row], start, packet, language_model) for row in rows]
-        for row, hypothesis in zip(rows, engine.step(windows), strict=True):
+        for row, hypothesis in zip(rows, recognise(engine, windows), strict=True):
             texts[row] = hypothesis.text
     return texts
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from inference.audio import SAMPLE_RATE_HZ
 from inference.bench.speech import Clip
-from inference.engines.base import Engine, Window
+from inference.engines.base import Engine, Window, recognise
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ def _step(
         return []
     windows = [speaker.window(is_final=is_final) for speaker in speakers]
     started_s = clock()
-    results = engine.step(windows)
+    results = recognise(engine, windows)
     cost.cpu_s += clock() - started_s
     cost.num_windows += len(windows)
     return [result.text for result in results]

@@ -72,11 +72,22 @@ class Engine(Protocol[StateT]):
     def open_stream(self) -> StateT:
         """What the engine remembers of a new stream."""
 
-    def step(self, batch: Sequence[Window[StateT]]) -> list[Hypothesis]:
-        """Recognise every window, in order. At most one window per stream in a batch."""
+    def step(self, batch: Sequence[Window[StateT]]) -> Sequence[Hypothesis | None]:
+        """Recognise every window, in order. At most one window per stream in a batch.
+
+        None, of a final: it takes another step. The same window is to be given again, with what was heard left out or not.
+        """
 
     def finish(self, state: StateT) -> None:
         """The stream is over."""
 
     def close(self) -> None:
         """Give memory back."""
+
+
+def recognise(engine: Engine[StateT], batch: Sequence[Window[StateT]]) -> list[Hypothesis]:
+    """What `step` says of every window, after as many steps as that takes."""
+    found = dict(enumerate(engine.step(batch)))
+    while left := [place for place, hypothesis in found.items() if hypothesis is None]:
+        found |= zip(left, engine.step([batch[place] for place in left]), strict=True)
+    return [hypothesis for hypothesis in found.values() if hypothesis is not None]

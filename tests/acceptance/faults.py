@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inference.audio import SAMPLE_RATE_HZ, to_samples
-from inference.engines.base import Engine, Hypothesis, Window
+from inference.engines.base import Engine, Hypothesis, Window, recognise
 from inference.engines.fake import FakeEngine, Faults
 
 
@@ -42,7 +42,7 @@ class Faulty:
 
     def step(self, batch: Sequence[Window[Any]]) -> list[Hypothesis]:
         windows = [self.spoil_window(window) for window in batch]
-        heard = self.engine.step(windows)
+        heard = recognise(self.engine, windows)
         return [self.spoil_text(window, hypothesis) for window, hypothesis in zip(windows, heard, strict=True)]
 
     def spoil_window(self, window: Window[Any]) -> Window[Any]:
@@ -123,7 +123,7 @@ class MixesRows(Faulty):
     """Hands every row of a batch its neighbour's text."""
 
     def step(self, batch: Sequence[Window[Any]]) -> list[Hypothesis]:
-        heard = self.engine.step(batch)
+        heard = recognise(self.engine, batch)
         return [*heard[1:], *heard[:1]]
 
 
@@ -152,7 +152,7 @@ class KeepsSlots(Faulty):
         self.free.append(state)
 
     def step(self, batch: Sequence[Window[Slot]]) -> list[Hypothesis]:
-        heard = self.engine.step([replace(window, state=window.state.state) for window in batch])
+        heard = recognise(self.engine, [replace(window, state=window.state.state) for window in batch])
         return [self._answer(window, hypothesis) for window, hypothesis in zip(batch, heard, strict=True)]
 
     def _answer(self, window: Window[Slot], hypothesis: Hypothesis) -> Hypothesis:

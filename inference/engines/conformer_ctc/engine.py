@@ -32,6 +32,8 @@ MAX_ROWS: Final = 64
 FLUSH_SAMPLES: Final = to_samples(200)
 """Silence that a final hears behind its last sample: a word is often written a little after its end. Where more than the final
 was heard already, what lies behind it is the beginning of the next segment, and is left to that."""
+FEW: Final = 4
+"""Of so many rows one is few."""
 OpenRuntime = Callable[[StreamingEncoder, nn.Module, Arithmetic, torch.device], Runtime]
 
 
@@ -118,22 +120,26 @@ class ConformerEngine:
             vars(self).pop(name, None)
 
     @torch.inference_mode()
-    def step(self, windows: Sequence[Window[Utterance]]) -> list[Hypothesis]:
-        """1. take what is new, 2. encode and write chunk by chunk; rows drop out as they run dry, 3. say what was written.
+    def step(self, windows: Sequence[Window[Utterance]]) -> list[Hypothesis | None]:
+        """1. take what is new, 2. encode and write chunk by chunk, as long as enough rows have one, 3. say what was written.
 
         Nothing is forgotten before all have said theirs, so that after a fault each window can be tried again alone.
         """
         for window in windows:
             self._hear(window)
-        states = [window.state for window in windows]
-        while states := [state for state in states if state.has_chunk(self.geometry)]:
-            for first in range(0, len(states), self.max_rows):
-                self._write_chunk(states[first : first + self.max_rows])
+        going = self._with_chunk(windows)
+        while going and not _may_wait(going, len(windows)):
+            for first in range(0, len(going), self.max_rows):
+                self._write_chunk([window.state for window in going[first : first + self.max_rows]])
+            going = self._with_chunk(going)
         hypotheses = [self._hypothesis(window) for window in windows]
-        for window in windows:
-            if window.is_final:
+        for window, hypothesis in zip(windows, hypotheses, strict=True):
+            if window.is_final and hypothesis is not None:
                 self.finish(window.state)
         return hypotheses
+
+    def _with_chunk(self, windows: Sequence[Window[Utterance]]) -> list[Window[Utterance]]:
+        return [window for window in windows if window.state.has_chunk(self.geometry)]
 
     def _hear(self, window: Window[Utterance]) -> None:
         state = window.state
@@ -161,11 +167,19 @@ class ConformerEngine:
             state.slot = self.runtime.take()
         return state.slot
 
-    def _hypothesis(self, window: Window[Utterance]) -> Hypothesis:
+    def _hypothesis(self, window: Window[Utterance]) -> Hypothesis | None:
         state = window.state
+        if window.is_final and state.has_chunk(self.geometry):
+            return None
         if state.num_wanted is None:
             said = self.writer.partial(state.line)
         else:
             said = state.said = state.said or self.writer.finish(state.line, state.num_wanted)
         language = window.languages[0] if len(window.languages) == 1 else self.info.languages[0]
         return Hypothesis(said.text, said.stable, language, said.confidence, said.words)
+
+
+def _may_wait(going: Sequence[Window[Utterance]], num_windows: int) -> bool:
+    """Whether the chunks that are left had better be computed together with those of the next step: the last ones of few finals,
+    which would cost as much as those of many rows."""
+    return len(going) * FEW < num_windows and all(window.is_final for window in going)

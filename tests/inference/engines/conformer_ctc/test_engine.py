@@ -1,6 +1,7 @@
 """The engine on a small random network: what it hears of windows, and that no stream hears another."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from inference.engines.arithmetic import FP32
-from inference.engines.base import Hypothesis, Window
+from inference.engines.base import Hypothesis, Window, recognise
 from inference.engines.conformer_ctc.engine import ConformerEngine
 from inference.engines.conformer_ctc.state import Utterance
 from inference.features import LogMel
@@ -41,7 +42,7 @@ def final(state: Utterance, audio: np.ndarray) -> Window[Utterance]:
 
 
 def alone(engine: ConformerEngine, audio: np.ndarray) -> Hypothesis:
-    return engine.step([final(engine.open_stream(), audio)])[0]
+    return recognise(engine, [final(engine.open_stream(), audio)])[0]
 
 
 def test_a_final_says_what_the_network_says_of_the_whole(engine: ConformerEngine) -> None:
@@ -65,17 +66,17 @@ def test_windows_of_any_length_lead_to_the_same_final(engine: ConformerEngine) -
     end = 0
     while end < len(audio):
         end = min(len(audio), end + rng.randint(1, SECOND // 3))
-        text = engine.step([partial(state, audio[:end])])[0]
+        text = recognise(engine, [partial(state, audio[:end])])[0]
         assert text.text.startswith(text.stable)
 
-    assert said(engine.step([final(state, audio)])[0]) == said(alone(engine, audio))
+    assert said(recognise(engine, [final(state, audio)])[0]) == said(alone(engine, audio))
 
 
 def test_what_is_written_a_little_after_the_last_sample_is_in_the_final(engine: ConformerEngine) -> None:
     audio, state = noise(SECOND), engine.open_stream()
     engine.step([partial(state, audio)])
 
-    last = engine.step([final(state, audio)])[0]
+    last = recognise(engine, [final(state, audio)])[0]
 
     written_in_silence = alone(engine, np.concatenate([audio, np.zeros(SECOND, dtype=np.float32)]))
     expected = [word for word in said(written_in_silence)[1] if word[1] < 1200]
@@ -88,7 +89,7 @@ def test_a_window_from_the_first_sample_on_is_heard_from_where_the_stream_is(eng
     for end in range(SECOND // 2, 2 * SECOND, SECOND // 2):
         engine.step([Window(state, audio[:end], ("en",), is_final=False)])
 
-    last = engine.step([Window(state, audio, ("en",), is_final=True)])[0]
+    last = recognise(engine, [Window(state, audio, ("en",), is_final=True)])[0]
 
     assert said(last) == said(alone(engine, audio))
 
@@ -97,7 +98,7 @@ def test_a_final_that_is_shorter_than_what_was_heard_says_less(engine: Conformer
     audio, state = noise(3 * SECOND), engine.open_stream()
     engine.step([partial(state, audio)])
 
-    cut = engine.step([final(state, audio[: 2 * SECOND])])[0]
+    cut = recognise(engine, [final(state, audio[: 2 * SECOND])])[0]
 
     assert max(word.end_ms for word in cut.words) <= 2000
     assert cut.text == alone(engine, audio[: 2 * SECOND + engine.geometry.chunk_samples]).text[: len(cut.text)]
@@ -118,17 +119,43 @@ def test_streams_of_a_batch_say_what_they_say_alone_as_they_come_and_go(engine: 
             is_over = ends[row] == len(spoken[row])
             windows.append((final if is_over else partial)(states[row], spoken[row][: ends[row]]))
         for row, window, hypothesis in zip(rows, windows, engine.step(windows), strict=True):
-            if window.is_final:
+            if window.is_final and hypothesis is not None:
                 results[row] = said(hypothesis)
 
     assert [results[row] for row in range(len(spoken))] == expected
 
 
+def test_the_last_chunk_of_few_finals_is_computed_with_the_next_of_the_others(
+    engine: ConformerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, step = list[int](), engine.runtime.step
+
+    def counting_step(mel: torch.Tensor, slots: Sequence[int]) -> np.ndarray:
+        rows.append(len(slots))
+        return step(mel, slots)
+
+    monkeypatch.setattr(engine.runtime, "step", counting_step)
+    spoken = [noise(2 * SECOND, seed) for seed in range(8)]
+    states = [engine.open_stream() for _ in spoken]
+    chunk, heard = engine.geometry.chunk_samples, engine.geometry.first_chunk_samples
+    engine.step([partial(state, audio[:heard]) for state, audio in zip(states, spoken, strict=True)])
+    over = spoken[0][: heard + chunk // 2]
+
+    first = [final(states[0], over), *(partial(states[row], spoken[row][: heard + chunk]) for row in range(1, 8))]
+    assert engine.step(first)[0] is None
+    second = [final(states[0], over), *(partial(states[row], spoken[row][: heard + 2 * chunk]) for row in range(1, 8))]
+    (hypothesis, *_others) = engine.step(second)
+
+    assert rows == [8, 8, 8]
+    assert hypothesis is not None
+    assert said(hypothesis) == said(alone(engine, over))
+
+
 def test_a_stream_begins_its_next_segment_as_if_there_had_been_none(engine: ConformerEngine) -> None:
     state, first, second = engine.open_stream(), noise(SECOND, 1), noise(SECOND, 2)
 
-    before = engine.step([final(state, first)])[0]
-    after = engine.step([final(state, second)])[0]
+    before = recognise(engine, [final(state, first)])[0]
+    after = recognise(engine, [final(state, second)])[0]
 
     assert said(before) == said(alone(engine, first))
     assert said(after) == said(alone(engine, second))
@@ -162,7 +189,7 @@ def test_after_a_step_that_failed_each_window_can_be_tried_alone(
         with pytest.raises(ZeroDivisionError):
             engine.step(windows)
 
-    again = [engine.step([window])[0] for window in windows]
+    again = [recognise(engine, [window])[0] for window in windows]
 
     assert [said(hypothesis) for hypothesis in again] == [said(alone(engine, audio)) for audio in spoken]
 

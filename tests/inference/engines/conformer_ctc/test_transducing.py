@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inference.engines.arithmetic import FP32
-from inference.engines.base import Hypothesis, Window
+from inference.engines.base import Hypothesis, Window, recognise
 from inference.engines.conformer_ctc.engine import FLUSH_SAMPLES
 from inference.engines.conformer_ctc.network import ConformerCtc
 from inference.engines.conformer_ctc.rnnt import RnntHead
@@ -104,7 +104,7 @@ def finals(engine: ConformerRnntEngine, audios: Sequence[np.ndarray], languages:
         for is_final in (False, True):
             rows = [row for row in present if (row in over) == is_final]
             windows = [Window(states[row], audios[row][: ends[row]], (languages[row],), is_final) for row in rows]
-            said = dict(zip(rows, engine.step(windows) if windows else [], strict=True))
+            said = dict(zip(rows, recognise(engine, windows) if windows else [], strict=True))
             if is_final:
                 found |= said
     return [found[row].text for row in range(len(audios))]
@@ -134,7 +134,7 @@ def test_a_stream_that_goes_on_begins_its_next_segment_anew() -> None:
     engine = loaded(talkative())
     state, audio = engine.open_stream(), sounds(1.0, 0)
 
-    first, second = (engine.step([Window(state, audio, ("en",), is_final=True)])[0] for _ in range(2))
+    first, second = (recognise(engine, [Window(state, audio, ("en",), is_final=True)])[0] for _ in range(2))
 
     assert first == second
     assert first.words
