@@ -405,7 +405,7 @@ class Stream:
             is_long = self._seen - segment.voiced_from >= FIRST_STEP_SAMPLES
             return is_long and self._seen - segment.stepped >= STEP_SAMPLES
         num_heard = max(0, segment.stepped - segment.start)
-        return self._seen - segment.start >= stride.next_after(num_heard)
+        return self.num_wanted_samples >= stride.next_after(num_heard)
 
     def window(self, num_heard: int = 0, num_wanted: int | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
         """Audio of the segment to be recognised now, float32 (num_samples,), and its languages. num_heard: so many samples at its
@@ -438,11 +438,15 @@ class Stream:
 
     @property
     def num_wanted_samples(self) -> int:
-        """All that there is now of the segment to be recognised."""
+        """All that there is now of the segment to be recognised. Of one that is spoken, a model that remembers is also given what
+        voice activity was not judged of yet: put off, the end of a chunk might wait for the next audio to come."""
         segment = self._closed[0] if self._closed else self._open
         if segment is None:
             return 0
-        return (segment.end if segment.end is not None else self._seen) - segment.start
+        if segment.end is not None:
+            return segment.end - segment.start
+        has_stride = self.stride_of(segment.partial_model or segment.model) is not None
+        return (self.buffer.end if has_stride else self._seen) - segment.start
 
     def update(self, heard: Heard) -> None:
         """Text of the open segment."""

@@ -98,6 +98,22 @@ def test_a_partial_is_asked_for_as_soon_as_the_model_can_go_on(bench: Bench, eng
     assert len(engine.batches) >= 5
 
 
+@pytest.mark.parametrize("offset_ms", range(640, 1440, 32))
+def test_a_chunk_does_not_wait_for_the_audio_behind_it(bench: Bench, offset_ms: int) -> None:
+    bench.open(5)
+    pcm = bytes(2 * to_samples(offset_ms)) + say(" ".join(["alpha bravo charlie delta"] * 3))
+    frame_bytes = 2 * to_samples(200)
+    late_ms = []
+    for end in range(frame_bytes, len(pcm), frame_bytes):
+        bench.hear(5, pcm[end - frame_bytes : end])
+        bench.run_dry()
+        updates = [event for event in bench.events(5) if isinstance(event, TranscriptUpdated)]
+        late_ms += [end // 32 - updates[-1].end_ms] if updates else []
+
+    assert len(late_ms) > 10
+    assert max(late_ms) < 200
+
+
 def test_finals_and_partials_share_a_step_however_many_there_are() -> None:
     engine = Remembering()
     bench = Bench(engine, max_batch=2)
