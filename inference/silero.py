@@ -1,4 +1,4 @@
-"""Silero VAD 6 in torch: what its own ONNX file says, to a millionth, for a third of the time where many streams are judged.
+"""Silero VAD 6 in torch: what its own ONNX file says, to a millionth, for a quarter of the time where many streams are judged.
 
 The weights are those of the package `silero-vad`. A frame of 512 samples and 64 before it is seen as four windows of 256. Three
 convolutions make one vector of these, a fourth and a recurrent cell the probability of that. Each is a matrix product over all
@@ -38,7 +38,7 @@ class SileroNetwork:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         kernels = [weights[f"encoder.{number}.reparam_conv.weight"] for number in range(4)]
         self.biases = [weights[f"encoder.{number}.reparam_conv.bias"] for number in range(4)]
-        self.basis = weights["stft.forward_basis_buffer"][:, 0].T.contiguous()
+        self.window = weights["stft.forward_basis_buffer"][0, 0]  # what the cosine of no frequency is multiplied with
         self.first, self.second = _by_tap(kernels[0]), _by_tap(kernels[1])
         self.third = _by_tap(kernels[2][:, :, 1:])  # of two vectors; the first tap is left of them
         self.fourth = _by_tap(kernels[3][:, :, 1:2])  # of one vector, the middle tap
@@ -75,9 +75,8 @@ class SileroNetwork:
     def magnitudes(self, frames: Tensor) -> Tensor:
         """(frames, 576) → (frames, 6, 129): of the four windows, with nothing before and behind them."""
         heard = torch.cat([frames, frames[:, -REFLECTED - 1 : -1].flip(1)], dim=1).unfold(1, WINDOW, HOP)
-        spectrum = (heard.reshape(-1, WINDOW) @ self.basis).view(len(frames), NUM_WINDOWS, 2, NUM_BANDS)
-        padded = spectrum.new_zeros((len(frames), NUM_WINDOWS + 2, NUM_BANDS))
-        padded[:, 1:-1] = spectrum.square_().sum(dim=2).sqrt_()
+        padded = frames.new_zeros((len(frames), NUM_WINDOWS + 2, NUM_BANDS))
+        torch.abs(torch.fft.rfft(heard * self.window), out=padded[:, 1:-1])
         return padded
 
     def judge(self, hidden: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ class BeamDecoder:
         if self._rescorer is None or self._heard.likeliest_text() == texts[0]:
             return texts[0]  # what the sounds alone say nobody will weigh otherwise
         return self._rescorer.best(
-            self._heard.log_probs(), texts[: self._search.model.settings.num_rescored], self._search.phrases
+            self._heard.worth_hearing(), texts[: self._search.model.settings.num_rescored], self._search.phrases
         )
 
     def _found(self) -> list[str]:

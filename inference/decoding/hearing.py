@@ -17,6 +17,7 @@ class Heard:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens: Final = tokens
         self._parts: list[np.ndarray] = []
+        self._worth_hearing: list[np.ndarray] = []
         self._was_quiet = False
         self.num_frames = 0
 
@@ -27,13 +28,22 @@ class Heard:
         is_quiet = self._parts[-1][:, self._tokens.blank] > QUIET
         was_quiet = np.concatenate(([self._was_quiet], is_quiet[:-1]))[: len(is_quiet)]
         self._was_quiet = bool(is_quiet[-1]) if len(is_quiet) else self._was_quiet
-        return np.ascontiguousarray(self._parts[-1][~(is_quiet & was_quiet)])
+        self._worth_hearing.append(np.ascontiguousarray(self._parts[-1][~(is_quiet & was_quiet)]))
+        return self._worth_hearing[-1]
 
     def log_probs(self) -> np.ndarray:
         """float32 (num_frames, len(tokens) + 1)."""
-        if len(self._parts) > 1:
-            self._parts = [np.concatenate(self._parts)]
-        return self._parts[0] if self._parts else np.zeros((0, len(self._tokens) + 1), dtype=np.float32)
+        return self._joined(self._parts)
+
+    def worth_hearing(self) -> np.ndarray:
+        """All frames that are worth a look, as `take` said them."""
+        return self._joined(self._worth_hearing)
+
+    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        """In one piece, which takes the place of the parts."""
+        if len(parts) != 1:
+            parts[:] = [np.concatenate(parts) if parts else np.zeros((0, len(self._tokens) + 1), dtype=np.float32)]
+        return parts[0]
 
     def is_longer_than(self, num_frames: int | None) -> bool:
         return num_frames is not None and self.num_frames > num_frames
@@ -43,10 +53,6 @@ class Heard:
         shorter = Heard(self._tokens)
         shorter.take(self.log_probs()[:num_frames])
         return shorter
-
-    def worth_hearing(self) -> np.ndarray:
-        """All frames that are worth a look, as `take` said them."""
-        return Heard(self._tokens).take(self.log_probs())
 
     def likeliest_text(self) -> str:
         """What the likeliest token of each frame says."""

@@ -149,9 +149,14 @@ class ConformerEngine:
         if state.line is None:
             state.line = self.writer.open(window)
         if window.is_final:
-            is_last_heard = state.num_heard == window.num_samples
-            num_samples = window.num_samples + (FLUSH_SAMPLES if is_last_heard else 0)
-            state.num_wanted = self.geometry.num_frames_of(num_samples)
+            state.num_wanted = self._num_wanted(window)
+
+    def _num_wanted(self, window: Window[Utterance]) -> int:
+        """Frames of a segment that is over; whole chunks where nothing else follows them."""
+        if window.state.num_heard > window.num_samples:
+            return self.geometry.num_frames_of(window.num_samples)
+        num_frames, chunk = self.geometry.num_frames_of(window.num_samples + FLUSH_SAMPLES), self.geometry.chunk_frames
+        return -(-num_frames // chunk) * chunk
 
     def _write_chunk(self, states: Sequence[Utterance]) -> None:
         """Of each one its next chunk."""
