@@ -141,7 +141,7 @@ def test_passes_are_apart_while_there_are_many_short_steps() -> None:
     assert gathering.period_s(0.0) == 0.0
 
     for tick in range(300):
-        gathering.learn(5, tick * 0.02)  # 250 a second: fifty speakers
+        gathering.learn(7, tick * 0.02)  # 350 a second: seventy speakers
 
     assert gathering.period_s(6.0) == MAX_PERIOD_S
     assert gathering.period_s(12.0) < 0.001
