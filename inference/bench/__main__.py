@@ -62,7 +62,8 @@ def bench(plan: Plan, config: InferenceConfig) -> None:
     say(f"CPU time (GPU: time) of a window; a partial every {plan.step_ms} ms of speech; streams per core: {BATCH} at once.\n")
     reports = []
     for model in plan.models:
-        reports.append(report_on(plan, Order(model, config.device, found, plan.step_ms, plan.clips)))
+        order = Order(model, config.device, found, plan.step_ms, plan.clips, config.streaming)
+        reports.append(report_on(plan, order))
         say(table(reports[-1]))
     measured_on = datetime.now(UTC).date().isoformat()
     if plan.json is not None:

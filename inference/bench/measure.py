@@ -13,7 +13,7 @@ import psutil
 from inference.bench.errors import BenchError
 from inference.bench.play import dealt, play
 from inference.bench.speech import MAX_CLIPS, Recording, clips_for
-from inference.config import Precision
+from inference.config import Precision, StreamingOptions
 from inference.engines import registry
 
 P = ParamSpec("P")
@@ -24,7 +24,7 @@ BATCH = 8
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be measured. `model`, `device`: as HARK_MODELS and HARK_DEVICE write them. step_ms: new speech between two
-    steps of a stream. max_clips: recordings to hear.
+    steps of a stream. max_clips: recordings to hear. streaming: what serves here, of models that hear speech as it is spoken.
     """
 
     model: str
@@ -32,6 +32,7 @@ class Order:
     recordings: list[Recording]
     step_ms: int
     max_clips: int = MAX_CLIPS
+    streaming: StreamingOptions = StreamingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
 
 def precision_by_rule(order: Order) -> str:
     """What `auto` is without a measurement."""
-    return registry.create(order.model, "auto", device=order.device).info.precision
+    return registry.create(order.model, "auto", device=order.device, streaming=order.streaming).info.precision
 
 
 def _clock(device: str) -> Callable[[], float]:
@@ -86,7 +87,7 @@ def measure(order: Order, precision: Precision) -> Measurement:
     Raises:
         ConfigError: the device does not compute in that precision.
     """
-    engine = registry.create(order.model, precision, device=order.device, max_batch=BATCH)
+    engine = registry.create(order.model, precision, device=order.device, max_batch=BATCH, streaming=order.streaming)
     clock = _clock(order.device)
     started_s = time.perf_counter()
     engine.load()

@@ -12,7 +12,7 @@ import msgspec
 import psutil
 
 from inference import memory
-from inference.config import InferenceConfig, Precision, split_head, split_model
+from inference.config import InferenceConfig, Precision, StreamingOptions, split_head, split_model
 from inference.engines import registry
 from inference.engines.device import choose
 from inference.errors import InferenceError, WeightsError
@@ -27,13 +27,18 @@ class TooLargeError(WeightsError):
     code = TOO_LARGE
 
 
-def examine(model: str, precision: Precision, device: str) -> Facts:
+def examine(
+    model: str,
+    precision: Precision,
+    device: str,
+    streaming: StreamingOptions = StreamingOptions(),  # noqa: B008  # frozen
+) -> Facts:
     """Load `model` (a name, or `name=path`), let it hear noise, and look at it.
 
     Raises:
         InferenceError: it cannot be loaded; the message says why, and what to do.
     """
-    engine = registry.create(model, precision, device=device, max_batch=1)
+    engine = registry.create(model, precision, device=device, max_batch=1, streaming=streaming)
     num_parameters = engine.num_parameters()
     check_room(model, num_parameters, engine.info.precision, device)
     before_bytes, started_s = own_bytes(), time.perf_counter()
@@ -104,7 +109,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     os.nice(NICENESS)
     try:
-        facts = examine(given.model, given.precision, InferenceConfig.from_env(listens=False).device)
+        config = InferenceConfig.from_env(listens=False)
+        facts = examine(given.model, given.precision, config.device, config.streaming)
         examined = Examined(facts=facts)
     except InferenceError as err:
         examined = Examined(refusal=Refusal(code=err.code, message=err.message))

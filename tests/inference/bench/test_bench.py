@@ -139,6 +139,7 @@ def test_an_engine_without_precisions_is_shown_and_nothing_is_saved_of_it(tmp_pa
         (["--models", "nobody"], {}, "There is no model 'nobody'"),
         (["--models", "a,a"], {}, "--models is 'a,a'; expected every name once"),
         ([], {"HARK_PRECISION": "fp64"}, "HARK_PRECISION is 'fp64'"),
+        (["--models", "conformer-edge"], {"HARK_CONFORMER_RUNTIME": "tensorrt"}, "HARK_CONFORMER_RUNTIME is tensorrt"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(arguments: list[str], settings: dict[str, str], sentence: str) -> None:

@@ -18,11 +18,11 @@ from tests.inference.engines.whisper.weights.layouts import random_weights, smal
 from tests.inference.worker import PROJECT_DIR
 
 
-def examined(model: str, precision: str = "fp32") -> Examined:
+def examined(model: str, precision: str = "fp32", **settings: str) -> Examined:
     done = subprocess.run(
         [sys.executable, "-m", "inference.examine", model, "--precision", precision],
         cwd=PROJECT_DIR,
-        env=os.environ | {"HARK_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "HARK_INFERENCE_ADDRESS": "unix:a,unix:b"},
+        env=os.environ | {"HARK_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "HARK_INFERENCE_ADDRESS": "unix:a,unix:b"} | settings,
         capture_output=True,
         timeout=110,
         check=True,
@@ -83,6 +83,14 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(tmp_path: Path, conten
 @pytest.mark.integration
 def test_a_precision_that_the_device_does_not_have_is_refused() -> None:
     assert refusal_of("whisper-tiny.en", "fp16").code == "bad_configuration"
+
+
+@pytest.mark.integration
+def test_a_streaming_model_is_examined_in_the_runtime_that_would_serve_it() -> None:
+    refusal = examined("conformer-edge", HARK_CONFORMER_RUNTIME="tensorrt").refusal
+
+    assert refusal is not None
+    assert refusal.message.startswith("HARK_CONFORMER_RUNTIME is tensorrt")
 
 
 @pytest.mark.integration
