@@ -17,6 +17,8 @@ MAX_GAP_S: Final = 0.5
 MIN_CLIP_S: Final = 0.12
 MAX_CLIP_S: Final = 1.2
 """A word that is cut out of a sentence is not shorter or longer."""
+MIN_LEVEL: Final = 1e-5
+"""Digital silence is not made louder than this allows."""
 FADE_SAMPLES: Final = SAMPLE_RATE_HZ // 200
 """5 ms: so that no joint clicks."""
 
@@ -98,16 +100,28 @@ class Speaker:
         return Utterance(audio, self._timings.get(item.id) or guessed_words(audio, item.text.split()))
 
     def _joined(self, sentence: Sentence, rng: np.random.Generator) -> Utterance:
-        """Each word trimmed and at its own loudness, a short pause behind it."""
+        """Each word trimmed, about as loud as the others, a short pause behind it: who says a string does not turn the microphone
+        between two words, but single words may have been recorded at any level."""
+        spoken = [self._trimmed(clip) for clip in sentence.clips]
+        levels = [_level(audio) for audio in spoken]
+        usual = float(np.exp(np.mean(np.log(levels))))
         parts, words, now = [], [], 0
-        for clip in sentence.clips:
-            audio = self._shelf.read(clip.item.path)[clip.span]
-            spoken = faded(audio[trimmed_span(audio)] * 10 ** (rng.uniform(-3, 3) / 20))
-            words.append(TimedWord(clip.text, now / SAMPLE_RATE_HZ, (now + len(spoken)) / SAMPLE_RATE_HZ))
+        for clip, audio, level in zip(sentence.clips, spoken, levels, strict=True):
+            said = faded(audio * (usual / level * 10 ** (rng.uniform(-3, 3) / 20)))
+            words.append(TimedWord(clip.text, now / SAMPLE_RATE_HZ, (now + len(said)) / SAMPLE_RATE_HZ))
             gap = np.zeros(int(min(rng.exponential(MEAN_GAP_S), MAX_GAP_S) * SAMPLE_RATE_HZ), dtype=np.float32)
-            parts += [spoken, gap]
-            now += len(spoken) + len(gap)
+            parts += [said, gap]
+            now += len(said) + len(gap)
         return Utterance(np.concatenate(parts), tuple(words))
+
+    def _trimmed(self, clip: Clip) -> np.ndarray:
+        audio = self._shelf.read(clip.item.path)[clip.span]
+        return audio[trimmed_span(audio)]
+
+
+def _level(audio: np.ndarray) -> float:
+    """Root mean square, above nothing."""
+    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) + MIN_LEVEL
 
 
 def faded(audio: np.ndarray) -> np.ndarray:

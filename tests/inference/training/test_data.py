@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from inference.audio import SAMPLE_RATE_HZ
@@ -18,7 +19,7 @@ from inference.training.errors import CorpusError, TrainingError
 from inference.training.runs import batch_maker, training_items
 from inference.training.timing import TimedWord, guessed_words
 from inference.training.trainer import BLANK
-from inference.training.utterances import Library, Speaker, Utterance
+from inference.training.utterances import Clip, Library, Sentence, Speaker, Utterance
 from inference.training.warping import warped
 from tests.inference.training.toys import tiny_recipe, word_audio, word_corpus, write_corpus
 
@@ -118,6 +119,19 @@ def test_words_of_sentences_are_heard_in_another_order_once_their_times_are_know
     assert any(each.text not in {"ab cd", "ef ab"} for each in utterances)
     assert all(each.words[-1].end_s * SAMPLE_RATE_HZ <= len(each.audio) for each in utterances)
     assert Library(items, ["said"], {}).domains == ("said",)
+
+
+def test_words_recorded_at_different_levels_are_joined_at_about_one(tmp_path: Path) -> None:
+    items = training_items([word_corpus(tmp_path)])
+    soundfile.write(items[0].path, word_audio(items[0].text, level=0.002), SAMPLE_RATE_HZ)
+    sentence = Sentence(tuple(Clip(item, item.text) for item in items), is_joined=True)
+
+    utterance = Speaker(AudioShelf()).say(sentence, np.random.default_rng(0))
+
+    spans = [slice(int(word.start_s * SAMPLE_RATE_HZ), int(word.end_s * SAMPLE_RATE_HZ)) for word in utterance.words]
+    levels_db = [20 * np.log10(np.abs(utterance.audio[span]).max()) for span in spans]
+    assert max(levels_db) - min(levels_db) < 7
+    assert -40 < min(levels_db) < max(levels_db) < -14
 
 
 def test_of_some_words_strings_of_nothing_else_are_made(tmp_path: Path) -> None:
