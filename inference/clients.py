@@ -1,9 +1,20 @@
-"""A stream as the recognition loop has it: with the link that it came over, and what engines remember of it."""
+"""A stream as the recognition loop has it: with the link that it came over, and what engines remember of it; and how one ends
+that failed."""
 
-from typing import Any
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from inference.engines.base import Engine
+from inference.errors import InferenceError, StepError
+from inference.logs import about
+from inference.messages import failure
 from inference.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+STREAM_FAILED: Final = "Recognition of this audio failed. The text so far is kept; reconnect to go on."
 
 
 class Draft:
@@ -32,3 +43,24 @@ class Client:
         if self.draft is not None:
             self.draft.engine.finish(self.draft.state)
             self.draft = None
+
+
+def give_up(stream: Stream, err: InferenceError) -> None:
+    """End the stream with `err`."""
+    stream.events.append(failure(stream.stream_id, err))
+    stream.is_done = True
+
+
+def about_stream(stream: Stream) -> dict[str, object]:
+    """For log lines."""
+    return about(stream.session, stream=stream.stream_id)
+
+
+@contextmanager
+def sparing_others(stream: Stream) -> Iterator[None]:
+    """A fault in here ends this one stream; without that its replay would end the process again and again, for everybody."""
+    try:
+        yield
+    except Exception:
+        logger.exception("stream %d failed", stream.stream_id, extra=about_stream(stream))
+        give_up(stream, StepError(STREAM_FAILED))

@@ -18,6 +18,7 @@ MAX_HELD_S: Final = 8.0
 says nothing for ten seconds."""
 
 Key = tuple[int, int]
+"""The number of a link, and that of a stream in it."""
 
 
 @dataclass(slots=True)

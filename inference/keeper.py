@@ -73,7 +73,7 @@ class ModelKeeper:
         announce: Callable[[tuple[ModelInfo, ...]], None],
     ) -> None:
         self._recognition = recognition
-        self._mover = Mover(recognition)
+        self._mover = Mover(recognition.roster)
         self._config = config
         self._sources = sources
         self._tell = tell

@@ -12,6 +12,7 @@ from inference.batching import Pace
 from inference.engines.base import Engine
 from inference.errors import InferenceError, ModelNeededError, MovedError, UnknownModelError, UnsupportedLanguageError
 from inference.messages import ModelInfo, StreamOptions
+from inference.segment import Stride
 
 Languages = tuple[str, ...]
 
@@ -97,6 +98,11 @@ class Lineup:
         present = self._present(options.partial_model) if options.partial_model else None
         is_able = present not in {None, model} and self.engines[present or ""].info.can_serve(options.languages)
         return present if present and is_able else ""
+
+    def stride_of(self, name: str) -> Stride | None:
+        """Of a model that remembers what it heard of a segment; None: it hears the whole of it each time."""
+        info = self.engines[name].info
+        return Stride(info.first_step_samples, info.step_samples) if info.step_samples else None
 
     def heir_of(self, name: str, languages: Languages) -> str | None:
         """The model that goes on with a stream of `name`, which is being unloaded: the successor, else any that can."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from inference.clients import Client
+from inference.clients import Client, give_up
 from inference.engines.base import Engine
 from inference.errors import ModelGoneError
-from inference.loop import RecognitionLoop, give_up
 from inference.messages import ModelInfo
+from inference.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Moves:
 
 
 class Mover:
-    def __init__(self, recognition: RecognitionLoop) -> None:
-        self._recognition = recognition
-        self._lineup = recognition.lineup
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._lineup = roster.lineup
 
     def add(self, engine: Engine[Any]) -> tuple[ModelInfo, ...]:
         """Streams may be given to it from now on. Returns all models."""
@@ -34,10 +34,10 @@ class Mover:
         Raises:
             UnknownModelError, ModelNeededError: as `Lineup.retire`.
         """
-        heard = {client.stream.next_options.languages for client in self._recognition.users_of(name)}
+        heard = {client.stream.next_options.languages for client in self._roster.users_of(name)}
         self._lineup.retire(name, successor, heard)
-        self._recognition.has_freed = True
-        self._recognition.look_for_unused()
+        self._roster.has_freed = True
+        self._roster.look_for_unused()
         return self._lineup.infos()
 
     def retire_elsewhere(self, name: str, successor: str) -> tuple[ModelInfo, ...]:
@@ -47,17 +47,17 @@ class Mover:
             UnknownModelError: as `Lineup.retire_elsewhere`.
         """
         self._lineup.retire_elsewhere(name, successor)
-        self._recognition.has_freed = True
+        self._roster.has_freed = True
         return self._lineup.infos()
 
     def send_away(self, name: str) -> int:
         """Let its streams go on in other processes, each from its next segment on. Returns how many there are."""
         self._lineup.send_away(name)
-        users = list(self._recognition.users_of(name))
+        users = list(self._roster.users_of(name))
         for client in users:
-            self._recognition.settle_partials(client)
-            self._recognition.touch(client)
-        self._recognition.has_freed = True
+            self._roster.settle_partials(client)
+            self._roster.touch(client)
+        self._roster.has_freed = True
         return len(users)
 
     def succeed(self, name: str, successor: str) -> tuple[ModelInfo, ...]:
@@ -83,28 +83,28 @@ class Mover:
 
     def move_streams(self, name: str) -> Moves:
         """Let its streams go on with another model, each from its next segment on. One that no other can hear is failed."""
-        users = list(self._recognition.users_of(name))
+        users = list(self._roster.users_of(name))
         moved = [self._move(client, name) for client in users]
         return Moves(moved.count(True), moved.count(False))
 
     def end_segments(self, name: str) -> None:
         """Make boundaries where none come by themselves: a client may send no more audio in the middle of a word."""
-        for client in list(self._recognition.users_of(name)):
+        for client in list(self._roster.users_of(name)):
             client.stream.end_segment()
-            self._recognition.touch(client)
+            self._roster.touch(client)
 
     def _move(self, client: Client, name: str) -> bool:
         stream = client.stream
-        self._recognition.settle_partials(client)
+        self._roster.settle_partials(client)
         if stream.next_model != name:
             return True
         heir = self._lineup.heir_of(name, stream.next_options.languages)
         if heir is not None:
-            self._recognition.change_model(client, heir)
+            self._roster.change_model(client, heir)
             return True
         languages = ", ".join(stream.next_options.languages) or "a language to be detected"
         give_up(
             stream, ModelGoneError(f"The model {name} is not served any more, and no other one knows {languages}. Start again.")
         )
-        self._recognition.touch(client)
+        self._roster.touch(client)
         return False

@@ -162,7 +162,7 @@ def test_streams_of_which_the_newest_wish_is_served_first_would_be_noticed(monke
         newest = sorted(wishes, key=lambda wish: wish.since_s, reverse=True)
         return [wish for wish in newest if wish.is_final == newest[0].is_final][:max_batch]
 
-    monkeypatch.setattr("inference.loop.choose", newest_first)
+    monkeypatch.setattr("inference.stepping.choose", newest_first)
 
     with pytest.raises(AssertionError):
         assert_fair(Rig(FakeEngine(), max_batch=4).hear_all([talk()] * 16, frame_ms=400))
@@ -173,7 +173,7 @@ def test_finals_that_wait_behind_partials_would_be_noticed(monkeypatch: pytest.M
         ordered = sorted(wishes, key=lambda wish: wish.is_final)
         return [wish for wish in ordered if wish.is_final == ordered[0].is_final][:max_batch]
 
-    monkeypatch.setattr("inference.loop.choose", partials_first)
+    monkeypatch.setattr("inference.stepping.choose", partials_first)
     rig, engine = counting_rig(max_batch=4)
     overloaded(rig)
 

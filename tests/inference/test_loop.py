@@ -13,7 +13,7 @@ from inference.decoding.lms import LanguageModels
 from inference.engines.base import Hypothesis, Window
 from inference.engines.fake import FakeEngine, FakeState, Faults
 from inference.gate import LOOKBACK_FRAMES
-from inference.loop import RecognitionLoop, can_serve
+from inference.loop import RecognitionLoop
 from inference.messages import (
     AnyStreamEvent,
     AudioChunk,
@@ -389,7 +389,7 @@ def test_which_model_can_serve_which_languages(
 ) -> None:
     info = ModelInfo(name="m", engine="fake", languages=languages, multilingual=multilingual)
 
-    assert can_serve(info, wanted) is expected
+    assert info.can_serve(wanted) is expected
 
 
 def test_a_finalize_with_nothing_said_needs_no_engine(bench: Bench, engine: CountingEngine) -> None:
@@ -465,7 +465,7 @@ def test_the_quiet_before_a_beginning_is_judged_in_one_call(bench: Bench, monkey
 
 def test_hundreds_that_are_startled_at_once_hold_nobody_up(bench: Bench) -> None:
     """The clock goes on by 30 ms at each look, so that two of them fill the time that all may take in a pass."""
-    bench.loop._clock = itertools.count(0.0, 0.03).__next__
+    bench.loop.frame_judge.clock = itertools.count(0.0, 0.03).__next__
     for stream in range(6):
         bench.open(stream)
         bench.hear(stream, 3 * SECOND_OF_QUIET + say("alpha"))

@@ -62,8 +62,8 @@ class Swaps(Bench):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.loop._on_unused = self.unused.append
-        self.mover = Mover(self.loop)
+        self.loop.roster.on_unused = self.unused.append
+        self.mover = Mover(self.loop.roster)
         self.mover.add(self.new)
 
     def change(self, stream: int, model: str, **others: object) -> None:

@@ -29,7 +29,7 @@ def read_page(port: int) -> str:
 def test_steps_streams_and_models_are_measured() -> None:
     bench = Bench(FakeEngine())
     observer = Observer(lambda: WorkerLoad(busy=0.25))
-    bench.loop.meters = observer.meters
+    bench.loop.stepper.meters = observer.meters
     observer.watch(bench.loop)
     for stream in range(3):
         bench.open(stream)
@@ -57,7 +57,7 @@ def test_those_that_do_not_fit_into_a_batch_are_waiting() -> None:
     bench.loop.take(wait=False)
     bench.loop.judge()
     bench.loop.step()
-    assert bench.loop.meters.num_waiting == 3
+    assert bench.loop.stepper.meters.num_waiting == 3
 
 
 def test_a_snapshot_holds_the_intervals_that_are_asked_for() -> None:

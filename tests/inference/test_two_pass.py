@@ -68,8 +68,8 @@ class Pair(Bench):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.loop._on_unused = self.unused.append
-        self.mover = Mover(self.loop)
+        self.loop.roster.on_unused = self.unused.append
+        self.mover = Mover(self.loop.roster)
         self.mover.add(self.fast)
         self.mover.add(model("other"))
 
@@ -122,7 +122,7 @@ def test_the_fast_model_forgets_a_stream_that_is_cancelled_while_somebody_speaks
     pair.say(5, "alpha bravo charlie")
     assert len(pair.fast.heard) == 1
 
-    pair.loop._forget((LINK, 5))
+    pair.loop.receiver.forget((LINK, 5))
 
     assert pair.fast.heard == {}
 
@@ -141,11 +141,11 @@ def test_partials_of_the_fast_model_are_not_kept_back_by_finals_of_the_accurate_
     fast = Remembering.called("fast", Faults())
     assert isinstance(fast, Remembering)
     pair.mover.add(fast)
-    pair.max_batch = pair.loop.max_batch = 1
+    pair.max_batch = pair.loop.stepper.max_batch = 1
     for stream in range(4):
         pair.open_pair(stream)
         pair.hear(stream, say("alpha bravo charlie", END_S if stream else 0.0))
-    while not pair.loop._was_long:
+    while not pair.loop.stepper.was_long:
         pair.turn()
     steps = []
     for _ in range(4):

@@ -99,14 +99,14 @@ class Process:
     def make_room(self) -> None:
         """Its model goes, and streams go elsewhere."""
         if self.is_up and not self.loop.lineup.is_retiring("fake"):
-            Mover(self.loop).retire_elsewhere("fake", "")
+            Mover(self.loop.roster).retire_elsewhere("fake", "")
             self.owner.on_news(self)  # type: ignore[arg-type]
-            Mover(self.loop).send_away("fake")
+            Mover(self.loop.roster).send_away("fake")
 
     def take_again(self) -> None:
         """It keeps its model after all."""
         if self.is_up:
-            Mover(self.loop).restore("fake")
+            Mover(self.loop.roster).restore("fake")
             self.owner.on_news(self)  # type: ignore[arg-type]
 
     def turn(self) -> None:
