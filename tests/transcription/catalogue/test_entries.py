@@ -117,7 +117,10 @@ def test_the_shipped_english_model_is_taken_in_from_its_folder_under_another_nam
     assert 50e6 < model.memory_bytes < 400e6
 
 
-def test_a_nemo_file_is_taken_in_with_the_head_that_was_chosen(tmp_path: Path, store: Storage) -> None:
+def test_a_nemo_file_is_taken_in_with_the_head_that_was_chosen(
+    tmp_path: Path, store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARK_CONFORMER_RUNTIME", "torch")  # others make a graph first, which takes minutes beside other tests
     config = small_conformer()
     path = write_nemo(tmp_path / "stt_de.nemo", random_checkpoint(config, ("ctc", "rnnt")).parameters, nemo_config(config))
 
