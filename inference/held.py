@@ -47,6 +47,7 @@ class HeldRequests:
         self._do = do
         self._go_on = go_on
         self._holds: dict[Key, Hold] = {}
+        self._given_up: dict[Key, str] = {}  # the language model that a stream does not wait for any more
 
     def takes(self, key: Key, request: AnyStreamRequest) -> bool:
         """Whether it waits: behind others of its stream, or since it asks for another language model itself."""
@@ -59,7 +60,7 @@ class HeldRequests:
 
     def hold(self, key: Key, language_model: str) -> None:
         """Let the stream wait until the language model is read, unless it is, or the stream waits anyway."""
-        if key in self._holds or self._language_models.is_ready(language_model):
+        if key in self._holds or self._language_models.is_ready(language_model) or self._given_up.get(key) == language_model:
             return
         hold: Hold
         timer = threading.Timer(MAX_HELD_S, self._do, [lambda: self._give_up(key, hold, language_model)])
@@ -70,15 +71,18 @@ class HeldRequests:
 
     def drop(self, key: Key) -> None:
         """The stream is over."""
+        self._given_up.pop(key, None)
         if (hold := self._holds.pop(key, None)) is not None:
             hold.timer.cancel()
 
     def _give_up(self, key: Key, hold: Hold, language_model: str) -> None:
         if self._holds.get(key) is hold:
             logger.error("stream %d goes on without the language model %s: reading it takes too long", key[1], language_model)
+            self._given_up[key] = language_model
             self._release(key, hold)
 
     def _release(self, key: Key, hold: Hold) -> None:
         if self._holds.get(key) is hold:  # neither over nor waiting for another one
-            self.drop(key)
+            del self._holds[key]
+            hold.timer.cancel()
             self._go_on(key, hold.requests)

@@ -146,6 +146,20 @@ def test_one_that_takes_too_long_is_not_waited_for(
     assert "stream 1 goes on without the language model orders: reading it takes too long" in caplog.messages
 
 
+def test_a_change_to_one_that_takes_too_long_is_waited_for_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(held, "MAX_HELD_S", 0.0)
+    bench.open(1)
+    bench.loop.submit(LINK, [ConfigureStream(stream=1, language_model="orders")])
+    speak(bench, 1, "alpha")
+    bench.run_dry()
+    go_on(bench)
+
+    assert texts(bench, 1) == ["alpha"]
+    assert caplog.text.count("reading it takes too long") == 1
+
+
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_nothing_is_heard_of_one_that_is_over_meanwhile(bench: Bench, may_read: Event, *, is_lost: bool) -> None:
     bench.open(1, language_model="orders")
