@@ -119,8 +119,8 @@ def test_a_segment_is_finished_by_the_model_that_began_it_and_the_next_one_chang
 def test_a_change_within_a_segment_would_be_noticed(swaps: Swaps, monkeypatch: pytest.MonkeyPatch) -> None:
     def change_at_once(stream: Stream, model: str) -> None:
         stream.next_model = stream.model = model
-        if stream._open is not None:
-            stream._open.model = model
+        if stream._segments.open is not None:
+            stream._segments.open.model = model
         stream.events.append(ModelChanged(stream=stream.stream_id, model=model, from_segment=0))
 
     monkeypatch.setattr(Stream, "change_model", change_at_once)

@@ -29,7 +29,8 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.stream import PRE_ROLL_SAMPLES, Heard, Stream
+from inference.segmenting import PRE_ROLL_SAMPLES
+from inference.stream import Heard, Stream
 
 EventT = TypeVar("EventT", bound=AnyStreamEvent)
 UNIQUE = 2.0**-20

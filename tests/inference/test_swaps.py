@@ -458,8 +458,8 @@ async def test_words_that_were_lost_in_a_swap_would_be_noticed(
         def give_up_all() -> object:
             for client in list(keeper._recognition.roster.users_of(request.model)):
                 client.stream.buffer.drop_before(client.stream.buffer.end)
-                client.stream._closed.clear()
-                client.stream._open = None
+                client.stream._segments.closed.clear()
+                client.stream._segments.open = None
                 client.stream.next_model = client.stream.model = keeper._mover._lineup.heir_of(request.model, ()) or ""
             keeper._recognition.send()
             return Mover(keeper._recognition.roster).move_streams(request.model)
