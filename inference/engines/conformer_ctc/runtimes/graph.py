@@ -13,18 +13,21 @@ from torch.export import Dim, ExportedProgram
 from torch.nn import functional
 
 from inference.engines.conformer_ctc.geometry import Geometry
-from inference.engines.conformer_ctc.step import Attention, Convolution, Layer, StreamingEncoder, Subsampling
+from inference.engines.conformer_ctc.step import UNSEEN, Attention, Convolution, Layer, StreamingEncoder, Subsampling
 
 MAX_ROWS = 4096
 """More than any batch; a graph wants to be told a bound."""
+MEL_FRAMES_KEPT = 3
+"""Those that the last output of the first convolution was made of."""
+BAND_PADDING = (2, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Shapes of what a stream remembers, in the order in which a graph takes it, layer after layer of each kind.
 
-    stages: (channels, 1, bands) of each stage. keys: (heads, head size, ring). values: (heads, ring, head size). gates:
-    (d_model, kernel - 1), oldest first.
+    stages: (channels, frames, bands) of the input of each stage but the second. keys: (heads, head size, ring). values: (heads,
+    ring, head size). gates: (d_model, kernel - 1), oldest first.
     """
 
     num_layers: int
@@ -35,10 +38,10 @@ class Rows:
 
     @classmethod
     def of(cls, geometry: Geometry) -> "Rows":
-        config, ring = geometry.config, ring_frames(geometry)
+        config, ring, later = geometry.config, ring_frames(geometry), geometry.stage_rows()[2:]
         return cls(
             num_layers=config.num_layers,
-            stages=tuple((channels, 1, bands) for channels, bands in geometry.stage_rows()),
+            stages=((1, MEL_FRAMES_KEPT, config.num_mels), *((channels, 1, bands) for channels, bands in later)),
             keys=(config.num_heads, config.head_size, ring),
             values=(config.num_heads, ring, config.head_size),
             gates=(config.d_model, geometry.conv_frames),
@@ -111,34 +114,49 @@ def _products(left: Tensor, right: Tensor) -> Tensor:
 
 
 class ChannelsFirst(nn.Module):
-    """`Subsampling` as libraries like it: channels before frames and bands, padding right before a convolution, and no pass over
-    everything only to blank a few frames."""
+    """`Subsampling` as libraries like it: channels before frames and bands, and padding right before a convolution.
+
+    What comes out of the first convolution is by far the largest thing in a step, so nothing passes over it that need not: its
+    last frame of the chunk before is computed again from a few mel frames, and frames before a stream's first one are blank
+    because a second input channel says so, by a weight that no sum outweighs.
+    """
 
     def __init__(self, subsampling: Subsampling) -> None:
         super().__init__()
         self.inner = subsampling
+        kernel = subsampling.kernels[0]
+        blanking = torch.zeros_like(kernel)
+        blanking[:, :, -1, 1] = UNSEEN
+        self.first_kernel = nn.Buffer(torch.cat([kernel, blanking], dim=1))
 
-    def forward(self, mel: Tensor, is_fresh: Tensor, rows: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """(rows, mel frames, mels) → (rows, chunk, d_model), and the row to remember of each stage."""
-        inner, states, new_rows = self.inner, mel[:, None], []
-        is_old, num_virtual = (~is_fresh).to(mel.dtype)[:, None, None, None], inner.num_virtual
-        for stage, row in enumerate(rows):
-            if stage and num_virtual:
-                begin, rest = states[:, :, :num_virtual] * is_old, states[:, :, num_virtual:]
-                seen = torch.cat([row, begin, rest], dim=2)
-            else:
-                seen = torch.cat([row, states], dim=2)
-            new_rows.append(seen[:, :, -1:])
-            states = functional.relu(self._stage(stage, functional.pad(seen, (2, 1))))
+    def forward(self, mel: Tensor, is_fresh: Tensor, past: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """(rows, mel frames, mels) → (rows, chunk, d_model), and what to remember of the input of each stage."""
+        heard = torch.cat([past[0], mel[:, None]], dim=2)
+        states = self._mixed(1, self._entered(heard, is_fresh))
+        new, num_virtual = [heard[:, :, -MEL_FRAMES_KEPT:]], self.inner.num_virtual // 4
+        is_old = (~is_fresh).to(mel.dtype)[:, None, None, None]
+        for stage, row in enumerate(past[1:], start=2):
+            begin, rest = states[:, :, :num_virtual] * is_old, states[:, :, num_virtual:]
+            seen = torch.cat([row, begin, rest], dim=2)
+            new.append(seen[:, :, -1:])
+            states = self._mixed(stage, seen)
             num_virtual //= 2
-        return inner.out(states.permute(0, 2, 3, 1).flatten(2)), new_rows
+        return self.inner.out(states.permute(0, 2, 3, 1).flatten(2)), new
 
-    def _stage(self, stage: int, seen: Tensor) -> Tensor:
-        inner, groups = self.inner, seen.shape[1] if stage else 1
-        states = functional.conv2d(seen, inner.kernels[stage], inner.biases[stage], stride=2, groups=groups)
-        if stage == 0:
-            return states
-        mixed: Tensor = inner.mixers[stage - 1](states.permute(0, 2, 3, 1))
+    def _entered(self, heard: Tensor, is_fresh: Tensor) -> Tensor:
+        """The first stage, of the last frame of the chunk before and of the chunk."""
+        seen = functional.pad(heard, BAND_PADDING)
+        num_blank = 1 + self.inner.num_virtual // 2
+        is_blank = torch.arange(seen.shape[2], device=seen.device) <= 2 * num_blank
+        blank = (is_fresh[:, None] & is_blank).to(seen.dtype)[:, None, :, None].expand(-1, -1, -1, seen.shape[3])
+        states = functional.conv2d(torch.cat([seen, blank], dim=1), self.first_kernel, self.inner.biases[0], stride=2)
+        return functional.relu(states)
+
+    def _mixed(self, stage: int, seen: Tensor) -> Tensor:
+        """A later stage."""
+        inner, padded = self.inner, functional.pad(seen, BAND_PADDING)
+        states = functional.conv2d(padded, inner.kernels[stage], inner.biases[stage], stride=2, groups=seen.shape[1])
+        mixed: Tensor = functional.relu(inner.mixers[stage - 1](states.permute(0, 2, 3, 1)))
         return mixed.permute(0, 3, 1, 2)
 
 
