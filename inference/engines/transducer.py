@@ -65,7 +65,7 @@ class Trace:
 
 
 def decode(transducer: Transducer, frames: Sequence[Tensor], traces: Sequence[Trace]) -> None:
-    """Go on with each trace by its new frames.
+    """Go on with each trace by its new frames; with none of them where this raises.
 
     Args:
         frames: of each row (its frames, features); none is fine.
@@ -76,7 +76,8 @@ def decode(transducer: Transducer, frames: Sequence[Tensor], traces: Sequence[Tr
 
 
 class _Walk:
-    """Of a few rows through their frames. places: the frame that each row is at, of those that are new."""
+    """Of a few rows through their frames. places: the frame that each row is at, of those that are new. spans: what is written of
+    them."""
 
     def __init__(self, transducer: Transducer, frames: Sequence[Tensor], traces: Sequence[Trace]) -> None:
         self.transducer = transducer
@@ -85,6 +86,7 @@ class _Walk:
         self.lengths = [len(own) for own in frames]
         self.places = [0] * len(frames)
         self.num_here = [0] * len(frames)
+        self.spans: list[list[Span]] = [[] for _ in frames]
         self.state = _stacked(transducer, traces)
 
     def run(self) -> None:
@@ -93,6 +95,7 @@ class _Walk:
             self._write(active)
             active = [row for row in active if self.places[row] < self.lengths[row]]
         for row, trace in enumerate(self.traces):
+            trace.spans += self.spans[row]
             trace.num_frames += self.lengths[row]
             trace.state = tuple(part[row : row + 1].clone() for part in self.state)
 
@@ -114,7 +117,7 @@ class _Walk:
 
     def _take(self, row: int, token: int, log_prob: float) -> None:
         frame = self.traces[row].num_frames + self.places[row]
-        self.traces[row].spans.append(Span(token, frame, frame + 1, log_prob))
+        self.spans[row].append(Span(token, frame, frame + 1, log_prob))
         self.num_here[row] += 1
         if self.num_here[row] == MAX_TOKENS_PER_FRAME:
             self._move_on(row)

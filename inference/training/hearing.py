@@ -37,6 +37,8 @@ class Line:
 class Recorder:
     """Stands for a decoder, and keeps what it would have been told."""
 
+    writes_together = False
+
     def open(self, _window: Window[Any]) -> Line:
         return Line([])
 

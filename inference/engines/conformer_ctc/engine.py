@@ -127,6 +127,7 @@ class ConformerEngine:
         """
         for window in windows:
             self._hear(window)
+        self._write([window.state for window in windows if window.state.unwritten is not None])
         going = self._with_chunk(windows)
         while going and not _may_wait(going, len(windows)):
             for first in range(0, len(going), self.max_rows):
@@ -162,10 +163,20 @@ class ConformerEngine:
         """Of each one its next chunk."""
         mel = self.log_mel([state.pending for state in states])
         outputs = self.runtime.step(mel, [self._slot(state) for state in states])
-        for state in states:
+        for state, frames in zip(states, outputs, strict=True):
             state.pending.pass_chunk(self.geometry)
             state.num_frames += self.geometry.chunk_frames
-        self.writer.write([state.line for state in states], outputs)
+            state.unwritten = frames
+        self._write(states)
+
+    def _write(self, states: Sequence[Utterance]) -> None:
+        """The frames that each has waiting. Where a line fails, those behind it keep theirs until they are tried again."""
+        for together in [states] if self.writer.writes_together else [[state] for state in states]:
+            frames = [state.unwritten for state in together if state.unwritten is not None]
+            if frames:
+                self.writer.write([state.line for state in together], np.stack(frames))
+            for state in together:
+                state.unwritten = None
 
     def _slot(self, state: Utterance) -> int:
         if state.slot is None:

@@ -57,6 +57,8 @@ class Line:
 class RnntWriter:
     """All streams of a step walk through their frames together."""
 
+    writes_together = True
+
     def __init__(self, head: RnntHead, tokens: Tokens, frame_ms: int, prompts: Mapping[str, int]) -> None:
         self.head = head
         self.tokens = tokens

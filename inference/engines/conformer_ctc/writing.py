@@ -16,7 +16,10 @@ LineT = TypeVar("LineT")
 
 
 class Writer(Protocol[LineT]):
-    """A line is what was written of one segment. Belongs to one thread."""
+    """A line is what was written of one segment. Belongs to one thread. writes_together: whether `write` goes on with all lines or
+    with none, and is quicker with many; else each is given alone."""
+
+    writes_together: bool
 
     def open(self, window: Window[Any]) -> LineT:
         """A segment begins: the line for it, with what its listener wants."""
@@ -34,6 +37,8 @@ class Writer(Protocol[LineT]):
 class CtcWriter:
     """Each stream has a decoder of its own; what they need of a language model is made when that is read. own: the language model
     that came with the model."""
+
+    writes_together = False
 
     def __init__(self, tokens: Tokens, frame_ms: int, language_models: LanguageModels, own: LanguageModel | None = None) -> None:
         self.tokens = tokens

@@ -120,15 +120,15 @@ class EmformerEngine:
         return hypotheses
 
     def _write(self, states: Sequence[Utterance]) -> None:
-        """The next segment of streams that remember equally much."""
+        """The next segment of streams that remember equally much. Where this raises, they are as they were."""
         features = self._heard(states)
         memories = [self.encoder.start() if state.memory is None else state.memory for state in states]
         encoded, memories = self.encoder.step(features, memories, states[0].num_seen)
+        decode(self.transducer, list(encoded), [state.trace for state in states])
         for state, memory in zip(states, memories, strict=True):
             state.memory = memory
             state.pending.drop(SEGMENT_MELS)
             state.num_frames += SEGMENT_FRAMES
-        decode(self.transducer, list(encoded), [state.trace for state in states])
 
     def _heard(self, states: Sequence[Utterance]) -> Tensor:
         """Features of the segment of each, and of what is heard behind it: (rows, 20, mels). Beyond the audio they are zeros, the

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -120,6 +121,26 @@ def test_a_row_without_frames_stays_as_it_is(head: RnntHead) -> None:
     decode(head, [utterance(0, 0, head)], [trace])
 
     assert trace == Trace()
+
+
+def test_traces_are_as_they_were_where_a_walk_breaks_off(head: RnntHead, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, traces = [utterance(20, seed, head) for seed in range(3)], [Trace() for _ in range(3)]
+    decode(head, [own[:10] for own in frames], traces)
+    num_calls, logits = 0, head.logits
+
+    def failing(*given: Any) -> Tensor:
+        nonlocal num_calls
+        num_calls += 1
+        return logits(*given) if num_calls < 8 else torch.empty(1 // 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(head, "logits", failing)
+        with pytest.raises(ZeroDivisionError):
+            decode(head, [own[10:] for own in frames], traces)
+
+    for own, trace in zip(frames, traces, strict=True):
+        decode(head, [own[10:]], [trace])
+        assert written(trace) == plainly(head, own)
 
 
 def test_a_language_that_is_told_is_like_a_feature_of_every_frame() -> None:

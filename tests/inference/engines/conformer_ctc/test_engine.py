@@ -194,6 +194,27 @@ def test_after_a_step_that_failed_each_window_can_be_tried_alone(
     assert [said(hypothesis) for hypothesis in again] == [said(alone(engine, audio)) for audio in spoken]
 
 
+def test_a_stream_that_cannot_be_written_takes_nothing_from_the_others(
+    engine: ConformerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault is in a step that encodes a chunk: nobody may lose it, and nobody write it twice."""
+    spoken = [noise(2 * SECOND, seed) for seed in range(4)]
+    states = [engine.open_stream() for _ in spoken]
+    engine.step([partial(state, audio[: SECOND // 2]) for state, audio in zip(states, spoken, strict=True)])
+    windows = [partial(state, audio[:SECOND]) for state, audio in zip(states, spoken, strict=True)]
+    monkeypatch.setattr(states[1].line, "push", lambda _frames: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        engine.step(windows)
+
+    with pytest.raises(ZeroDivisionError):
+        engine.step([windows[1]])
+    engine.finish(states[1])
+    for place in (0, 2, 3):
+        engine.step([windows[place]])
+
+        assert said(recognise(engine, [final(states[place], spoken[place])])[0]) == said(alone(engine, spoken[place]))
+
+
 def test_the_engine_says_how_much_audio_a_step_takes(engine: ConformerEngine) -> None:
     assert engine.info.step_samples == 3200  # five frames of 40 ms
     assert engine.info.first_step_samples == 2760

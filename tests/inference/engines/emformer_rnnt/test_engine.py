@@ -103,6 +103,22 @@ def test_the_next_segment_begins_anew_and_a_shorter_final_loses_the_rest(files: 
     assert all(word.end_ms <= 1000 for word in short.words)
 
 
+def test_after_a_step_that_failed_each_window_can_be_tried_alone(
+    files: EmformerFiles, engine: EmformerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audios = [sounds(2.0, seed) for seed in range(2)]
+    states = [engine.open_stream() for _ in audios]
+    windows = [Window(state, audio, ("en",), is_final=True) for state, audio in zip(states, audios, strict=True)]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.transducer, "advance", lambda *_given: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            engine.step(windows)
+
+    loaded = files.load()
+    expected = [loaded.tokens.text(written(loaded, audio)) for audio in audios]
+    assert [engine.step([window])[0].text for window in windows] == expected
+
+
 def test_partials_keep_what_they_called_stable(engine: EmformerEngine) -> None:
     audio, state = sounds(2.0, 0), engine.open_stream()
     partials = [engine.step([Window(state, audio[:end], ("en",), is_final=False)])[0] for end in range(3000, 32001, 3000)]
