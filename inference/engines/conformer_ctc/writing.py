@@ -16,8 +16,10 @@ LineT = TypeVar("LineT")
 
 
 class Writer(Protocol[LineT]):
-    """A line is what was written of one segment. Belongs to one thread. writes_together: whether `write` goes on with all lines or
-    with none, and is quicker with many; else each is given alone."""
+    """A line is what was written of one segment. Belongs to one thread.
+
+    writes_together: whether `write` goes on with all lines or with none, and is quicker with many; else each is given alone.
+    """
 
     writes_together: bool
 
