@@ -199,7 +199,7 @@ class Segmenter:
         elif turn is Turn.OVER:
             self._close(min(voice.seen, voice.ended + POST_ROLL_SAMPLES))
         elif segment is not None and voice.seen - segment.start >= to_samples(self.options.max_segment_ms):
-            self._cut()
+            self._end_long_segment()
         self._settle_silence()
         self._pass_gate()
 
@@ -269,8 +269,17 @@ class Segmenter:
         self.events.append(SpeechEnded(stream=self.stream_id, at_ms=to_ms(ended)))
         self._adopt_options()
 
+    def _end_long_segment(self) -> None:
+        """In the middle of speech it goes on in a new one. After a pause it is over, however long a pause was to end it: a cut far
+        into the quiet would begin a segment that ends, when the pause does end it, before it began."""
+        seen = self._voice.seen
+        if seen < self._voice.ended + POST_ROLL_SAMPLES:
+            self._cut()
+        else:
+            self._finish_speech(seen)
+
     def _cut(self) -> None:
-        """The segment is too long: end it at the quietest place of its last seconds and go on in a new one from there."""
+        """End the segment at the quietest place of its last seconds and go on in a new one from there."""
         segment, seen = self._segments.open, self._voice.seen
         assert segment is not None
         start = max(segment.voiced_from + STEP_SAMPLES, seen - CUT_SEARCH_SAMPLES)
