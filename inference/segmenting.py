@@ -83,6 +83,7 @@ class Segmenter:
         stands for what does not come."""
         _first, end = self._intake.skip(num_frames)
         if not self._is_quiet:
+            self._catch_up()
             self._listen_to_silence(num_frames)
             return
         self._intake.restart(end)

@@ -290,6 +290,18 @@ def test_no_quiet_is_told_of_while_somebody_speaks() -> None:
 # What does not come
 
 
+def test_quiet_that_does_not_come_lies_behind_what_the_denoiser_held_back() -> None:
+    """A process that has no denoiser is told of quiet, and one that has may go on with the stream."""
+    talk = Talk(denoise=True)
+    talk.push(1_000)
+
+    talk.stream.pass_over(5_000, QUIET_DB)
+
+    buffer = talk.stream.buffer
+    assert buffer.end == 6_000
+    assert not buffer.read(1_000, 6_000).any()
+
+
 def test_a_gap_lies_behind_what_the_denoiser_held_back() -> None:
     talk = Talk(denoise=True)
     talk.push(1_000)
