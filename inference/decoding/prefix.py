@@ -129,7 +129,7 @@ class PrefixDecoder:
         first = self._tokens.text(whole[0].ids())
         if self._rescorer is None or self._heard.likeliest_text() == first:
             return found[first]
-        best = self._rescorer.best(self._heard.worth_hearing(), [first, *reversed(found)], self._scores.phrases)
+        best = self._rescorer.best(self._heard.worth_hearing(), [first, *reversed(found)], self._scores.phrases, found)
         return found[best] if best in found else self._scores.speller.phrase(best.split()) or ()
 
     def _begin(self) -> None:

@@ -4,7 +4,7 @@ The search that ran while somebody spoke follows few texts, and may have dropped
 all of it at once, with more. What counts in the end is the sum over all ways to say a text, with its words and its hotwords.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -46,19 +46,30 @@ class Rescorer:
         self._model: Final = model
         self._speller: Final = speller
 
-    def best(self, heard: np.ndarray, texts: Iterable[str], phrases: Sequence[Sequence[str]] = ()) -> str:
+    def best(
+        self,
+        heard: np.ndarray,
+        texts: Iterable[str],
+        phrases: Sequence[Sequence[str]] = (),
+        written: Mapping[str, Sequence[int]] | None = None,
+    ) -> str:
         """The likeliest text.
 
         heard: float32 (frames, tokens + 1), natural logarithms, the blank last. texts: what the first pass found, the best one
-        first. phrases: words of each hotword.
+        first. phrases: words of each hotword. written: tokens of `texts`, for those that cannot be spelled, as what was written
+        byte by byte.
         """
         candidates = list(dict.fromkeys([*texts, *self._found(heard, phrases)]))
-        spelled = [self._speller.phrase(text.split()) for text in candidates]
+        spelled = [self._spelled(text, written or {}) for text in candidates]
         writable = [(text, ids) for text, ids in zip(candidates, spelled, strict=True) if ids is not None]
         likelihoods = log_likelihoods(heard, [ids for _text, ids in writable], self._speller.tokens.blank)
         tree = Phrases(phrases, gain_of)
         scores = [found + self._worth(text.split(), tree) for found, (text, _ids) in zip(likelihoods, writable, strict=True)]
         return max(zip(scores, writable, strict=True), key=lambda pair: pair[0])[1][0]
+
+    def _spelled(self, text: str, written: Mapping[str, Sequence[int]]) -> Sequence[int] | None:
+        spelled = self._speller.phrase(text.split())
+        return written.get(text) if spelled is None else spelled
 
     def _found(self, heard: np.ndarray, phrases: Sequence[Sequence[str]]) -> list[str]:
         """Of the second search, those that may be written."""

@@ -70,6 +70,14 @@ def test_a_live_text_is_replaced_by_a_better_one_at_the_end_and_times_are_those_
     assert text_of(8) == ("the hat on", [("the", 0), ("hat", 160), ("on", 320)])
 
 
+def test_what_was_written_byte_by_byte_is_weighed_though_no_pieces_spell_it(tmp_path: Path) -> None:
+    tokens = Tokens(["<0xC3>", "<0xA9>", "\u2581the", "\u2581", "c"])
+    decoder = open_decoder(tokens, 40, lm_of(tmp_path / "pets", *["the c\u00e9"] * 9, is_closed=False))
+    decoder.push(frames(tokens, [{"\u2581the": 0.4, "_": 0.59}, {" ": 0.99}, {"c": 0.99}, {"<0xC3>": 0.99}, {"<0xA9>": 0.99}]))
+
+    assert decoder.finish().text == "the c\u00e9"
+
+
 def test_pieces_that_begin_words_are_rescored_too(tmp_path: Path) -> None:
     tokens = Tokens(["<unk>", "<s>", "\u2581the", "\u2581c", "at", "ut", "<0x41>"])
     model = lm_of(tmp_path / "pets", *PETS)
