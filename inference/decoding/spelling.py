@@ -1,14 +1,16 @@
 """Which pieces a word is written with: what turns a lexicon of words into one of tokens."""
 
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from inference.decoding.tokens import WORD_START, Tokens
+from inference.decoding.tokens import BYTE_PIECE, SILENT_PIECE, WORD_START, Tokens
 
 MAX_SPELLED: Final = 200_000
 """Spellings that are remembered; a lexicon is spelled once."""
 IMPOSSIBLE: Final = -1e9
+APOSTROPHE: Final = "'"
 
 
 class Speller:
@@ -20,7 +22,8 @@ class Speller:
         self.space: Final = None if has_starts else tokens.by_piece.get(WORD_START, tokens.by_piece.get(" "))
         self._start: Final = WORD_START if has_starts else ""
         self._max_letters: Final = max(map(len, tokens.pieces))
-        letters = "".join(tokens.pieces)
+        letters = "".join(piece for piece in tokens.pieces if not (SILENT_PIECE.fullmatch(piece) or BYTE_PIECE.fullmatch(piece)))
+        self._letters: Final = frozenset(letters)
         self._is_lower: Final = letters.lower() == letters
         self._is_upper: Final = letters.upper() == letters and not self._is_lower
         self.spell = lru_cache(MAX_SPELLED)(self._spell)
@@ -28,6 +31,10 @@ class Speller:
     def folded(self, text: str) -> str:
         """In the case that the model writes, where it knows only one."""
         return text.lower() if self._is_lower else text.upper() if self._is_upper else text
+
+    def words(self, hotword: str) -> list[str]:
+        """As the model writes them: in its case, and without marks that it has no tokens for."""
+        return [part for word in self.folded(hotword).split() for part in ([word] if self.spell(word) else self._writable(word))]
 
     def phrase(self, words: Iterable[str]) -> tuple[int, ...] | None:
         """The tokens of words, with what stands between them; None: one of them cannot be written."""
@@ -40,6 +47,12 @@ class Speller:
                 found.append(self.space)
             found.extend(spelled)
         return tuple(found)
+
+    def _writable(self, word: str) -> list[str]:
+        """What is left of a word with marks that the model does not write. Letters stay, whether it writes them or not."""
+        plain = self.folded(unicodedata.normalize("NFKC", word)).replace("\u2019", APOSTROPHE)
+        kept = plain if APOSTROPHE in self._letters else plain.replace(APOSTROPHE, "")
+        return "".join(letter if letter in self._letters or _is_letter(letter) else " " for letter in kept).split()
 
     def _spell(self, word: str) -> tuple[int, ...] | None:
         """Tokens of the likeliest way to write it, by the pieces' scores; the fewest pieces where they have none. None: there is
@@ -76,3 +89,8 @@ class Speller:
             pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
         ids = tuple(self.tokens.by_piece.get(piece, -1) for piece in pieces)
         return None if -1 in ids or not ids else ids
+
+
+def _is_letter(letter: str) -> bool:
+    """Or a figure, or what combines with one."""
+    return unicodedata.category(letter)[0] in "LNM"

@@ -29,7 +29,7 @@ class TokenScores:
         self.speller: Final = speller
         self._tokens: Final = speller.tokens
         self._model: Final = model
-        self.phrases: Final = [speller.folded(phrase).split() for phrase in hotwords]
+        self.phrases: Final = [speller.words(phrase) for phrase in hotwords]
         wanted = [speller.phrase(phrase) for phrase in self.phrases]
         self._phrases: Final = Phrases([phrase for phrase in wanted if phrase], self._gain_of)
 

@@ -73,7 +73,7 @@ class WordSearch:
         self.speller: Final = speller
         self.tokens: Final = speller.tokens
         self.separator: Final = self.tokens.blank if speller.space is None else speller.space
-        self.phrases: Final = [speller.folded(phrase).split() for phrase in hotwords]
+        self.phrases: Final = [speller.words(phrase) for phrase in hotwords]
         missing = dict.fromkeys(word for phrase in self.phrases for word in phrase if word not in model.numbers)
         self.words: Final = (*model.words, "", *missing)
         self._numbers: Final = model.numbers | {word: model.unknown + 1 + place for place, word in enumerate(missing)}
@@ -132,6 +132,7 @@ class WordSearch:
         return trie
 
     def _complain(self, unwritable: Sequence[str]) -> None:
-        if unwritable:
+        """Of the lexicon alone, and once: what somebody expects to hear is nothing for a log."""
+        if unwritable and not self.phrases:
             shown = ", ".join(unwritable[:5])
             logger.warning("language model %s: the model cannot write %d words: %s", self.model.name, len(unwritable), shown)

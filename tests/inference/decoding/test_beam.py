@@ -120,3 +120,18 @@ def test_streams_do_not_see_each_others_hotwords(pets: LanguageModel) -> None:
 
     assert with_it.finish().text == "the macchiato"
     assert "macchiato" not in without.finish().text
+
+
+def test_a_hotword_is_heard_though_it_is_given_with_marks_that_nobody_says(pets: LanguageModel) -> None:
+    assert heard(opened(pets, "Macchiato!"), spoken(LETTERS, "the mac_chiato", prob=0.7)).text == "the macchiato"
+
+
+def test_the_log_names_words_of_the_lexicon_that_cannot_be_written_and_never_a_hotword(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = lm_of(tmp_path / "cafes", "the caf\u00e9")
+
+    opened(model)
+    opened(model, "Ren\u00e9e")
+
+    assert caplog.messages == ["language model cafes: the model cannot write 1 words: caf\u00e9"]

@@ -38,6 +38,40 @@ def test_a_word_that_cannot_be_written_has_no_spelling(tokens: Tokens) -> None:
     assert (speller.spell("a\u00e9"), speller.spell(""), speller.phrase(["a", "\u00e9"])) == (None, None, None)
 
 
-@pytest.mark.parametrize(("pieces", "expected"), [(["a", "'"], "don't"), (["A"], "DON'T"), (["a", "A"], "Don't")])
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["a", "'"], "don't"),
+        (["A"], "DON'T"),
+        (["a", "A"], "Don't"),
+        (["<EOU>", "<0xC3>", "a"], "don't"),
+        (["<unk>", "A"], "DON'T"),
+    ],
+)
 def test_words_are_folded_to_the_only_case_that_the_model_writes(pieces: list[str], expected: str) -> None:
     assert Speller(Tokens(pieces)).folded("Don't") == expected
+
+
+@pytest.mark.parametrize(
+    ("hotword", "expected"),
+    [
+        ("Dr. Smith", "dr smith"),
+        ("Anne-Marie", "anne marie"),
+        ("O\u2019Brien", "o'brien"),
+        ("\uff28ark!", "hark"),
+        ("...", ""),
+        ("<b>", "b"),
+        ("", ""),
+        ("caf\u00e9", "caf\u00e9"),
+    ],
+)
+def test_marks_that_the_model_does_not_write_are_left_out_of_hotwords(hotword: str, expected: str) -> None:
+    assert Speller(Tokens(["<unk>", *LETTERS.pieces, "'"])).words(hotword) == expected.split()
+
+
+def test_marks_that_the_model_writes_stay_in_hotwords_and_apostrophes_that_it_does_not_write_join_letters() -> None:
+    assert Speller(Tokens([*LETTERS.pieces, "-", "."])).words("St. Anne-Marie O'Brien") == ["st.", "anne-marie", "obrien"]
+
+
+def test_letters_that_are_composed_of_two_are_found_where_the_model_has_them_as_one() -> None:
+    assert Speller(Tokens([*LETTERS.pieces, "\u00fc"])).words("Mu\u0308ller") == ["m\u00fcller"]
