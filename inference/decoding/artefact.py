@@ -1,5 +1,6 @@
 """A language model on disk: a folder with `lm.json`, `lexicon.txt` and the n-grams. docs/language-models.md describes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +14,8 @@ SETTINGS_FILE: Final = "lm.json"
 LEXICON_FILE: Final = "lexicon.txt"
 NGRAM_FILES: Final = ("lm.bin", "lm.arpa", "lm.arpa.gz")
 """The first that is there is read."""
+NO_WORDS: Final = frozenset({"<s>", "</s>", "<unk>"})
+"""They stand for something else in n-grams; other tools list them with the words."""
 NO_LANGUAGE_MODEL: Final = "none"
 """No language model has this name; who asks for it wants none, not even the model's own."""
 
@@ -77,15 +80,24 @@ class LmFiles:
         """The lexicon: a word a line.
 
         Raises:
-            LanguageModelError: it cannot be read, or is empty, or a line holds anything else.
+            LanguageModelError: it cannot be read, or is empty, or a line holds anything else, or a word that was there before.
         """
         path = self.path / LEXICON_FILE
         try:
-            words = path.read_text(encoding="utf-8").splitlines()
+            words = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as err:
             raise LanguageModelError(f"{path} cannot be read: {err}. Expected one word a line, in UTF-8.") from err
-        wrong = next((number for number, word in enumerate(words, 1) if len(word.split()) != 1), None)
-        if wrong is not None or not words:
-            found = "nothing" if not words else f"{words[wrong - 1 if wrong else 0]!r} in line {wrong}"
-            raise LanguageModelError(f"{path} holds {found}; expected one word a line.")
+        if (wrong := _wrong_with(words)) is not None:
+            raise LanguageModelError(f"{path} holds {wrong}; expected one word a line, each once. Mend it, or build it again.")
         return words
+
+
+def _wrong_with(words: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    for number, word in enumerate(words, 1):
+        if len(word.split()) != 1 or word in NO_WORDS:
+            return f"{word!r} in line {number}, which is no word"
+        if word in seen:
+            return f"{word!r} once more in line {number}"
+        seen.add(word)
+    return None if words else "nothing"

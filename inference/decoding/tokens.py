@@ -1,6 +1,7 @@
 """The pieces of text that a CTC or transducer model writes, and what a row of them says."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -39,16 +40,16 @@ class Tokens:
         """One piece a line, the blank not among them.
 
         Raises:
-            WeightsError: it cannot be read, or no piece is in it, or one twice.
+            WeightsError: it cannot be read, or no piece is in it, or one twice, or an empty one.
         """
         try:
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as err:
             raise WeightsError(f"{path} cannot be read: {err}. Expected one piece of text a line, in UTF-8.") from err
         pieces = [line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
-        twice = next((piece for piece in pieces if pieces.count(piece) > 1), None)
-        if not pieces or twice is not None:
-            found = "nothing" if not pieces else f"{twice!r} more than once"
+        twice = next((piece for piece, number in Counter(pieces).items() if number > 1), None)
+        if not pieces or twice is not None or "" in pieces:
+            found = "nothing" if not pieces else f"{twice!r} more than once" if twice else "an empty line"
             raise WeightsError(f"{path} holds {found}; expected one piece of text a line, each once, without the blank.")
         return cls(pieces)
 

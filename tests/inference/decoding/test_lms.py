@@ -86,6 +86,14 @@ def test_one_that_is_damaged_when_it_is_first_read_says_what_to_do(models: Langu
             models.get("orders")
 
 
+def test_streams_go_on_without_one_whose_lexicon_has_a_word_twice(models: LanguageModels, tmp_path: Path) -> None:
+    """KenLM's words are numbered; two numbers for one are an error in the midst of reading."""
+    (tmp_path / "orders/lexicon.txt").write_text("a\nb\na\n")
+
+    assert models.chosen("orders", None) is None
+    assert models.is_ready("orders")
+
+
 def test_it_can_be_mended(models: LanguageModels, tmp_path: Path) -> None:
     (tmp_path / "orders/lm.arpa.gz").unlink()
     with pytest.raises(LanguageModelError, match=r"has no lm\.bin or lm\.arpa or lm\.arpa\.gz"):

@@ -52,7 +52,22 @@ def test_pieces_are_read_a_line_each(tmp_path: Path) -> None:
     assert Tokens.from_file(tmp_path / "tokens.txt").pieces == ("\u2581", "a", " b")
 
 
-@pytest.mark.parametrize(("content", "complaint"), [(b"", "nothing"), (b"a\nb\na\n", "'a' more than once"), (b"\xff\n", "UTF-8")])
+def test_a_mark_that_editors_put_before_the_first_line_is_none_of_its_piece(tmp_path: Path) -> None:
+    (tmp_path / "tokens.txt").write_text("\u2581\na\n", encoding="utf-8-sig")
+
+    assert Tokens.from_file(tmp_path / "tokens.txt").pieces == ("\u2581", "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "nothing"),
+        (b"a\nb\na\n", "'a' more than once"),
+        (b"a\n\nb\n", "an empty line"),
+        (b"\n\n", "an empty line"),
+        (b"\xff\n", "UTF-8"),
+    ],
+)
 def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "tokens.txt").write_bytes(content)
 
