@@ -79,6 +79,8 @@ class Crowd:
         taken = [runtime.take() for _ in range(num_streams * (1 + is_scattered))]
         self.slots = taken[:: 1 + is_scattered]
         geometry = runtime.geometry
+        if isinstance(runtime, GraphRuntime):
+            runtime.prepare(num_streams)
         self.mel: Tensor = torch.randn(num_streams, geometry.chunk_mel_frames, geometry.config.num_mels) * 3 - 6
         for slot in set(taken) - set(self.slots):
             runtime.give(slot)

@@ -61,6 +61,9 @@ class OnnxSession:
     def size_for(self, num_rows: int) -> int:
         return num_rows
 
+    def prepare(self, num_rows: int) -> None:
+        """All numbers are alike."""
+
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
         found: Sequence[Array] = self.session.run(None, dict(zip(self.names, inputs, strict=True)))
         return found

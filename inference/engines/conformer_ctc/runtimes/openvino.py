@@ -19,6 +19,7 @@ from inference.engines.arithmetic import Arithmetic
 from inference.engines.conformer_ctc.geometry import Geometry
 from inference.engines.conformer_ctc.runtimes.graph import input_shapes
 from inference.engines.conformer_ctc.runtimes.history import Array
+from inference.engines.conformer_ctc.runtimes.sized import SizedGraphs
 from inference.engines.int8 import MAX_INT8, TINY
 
 MODEL: Final = "model.xml"
@@ -31,6 +32,10 @@ SIZES: Final = (1, 2, 4, *range(8, 65, 8), 80, 96, 128)
 much as some rows; and each number keeps some megabytes for good."""
 MAX_IDLE_ROWS: Final = 8
 """A step has so many rows for nothing before it changes to fewer."""
+SIZED_BYTES: Final = 256 << 20
+"""What graphs for one number of rows each may take together, about."""
+GRAPH_BYTES: Final = 24 << 20
+"""Of a graph, without weights."""
 
 
 def build(program: ExportedProgram, geometry: Geometry, arithmetic: Arithmetic, folder: Path) -> None:
@@ -64,10 +69,11 @@ def _compressed(weight: Array) -> Any:
 
 
 class OpenVinoSession:
-    """A graph that `build` wrote into `folder`."""
+    """A graph that `build` wrote into `folder`: `request` runs it with any number of rows, those of `sized` with one each."""
 
     def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
-        config = {
+        self._path = folder / MODEL
+        self._config = {
             "INFERENCE_NUM_THREADS": 1,
             # Pinned, processes of one thread all sit on the first core, however many cores there are.
             "ENABLE_CPU_PINNING": False,
@@ -75,14 +81,38 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": "bf16" if arithmetic.name == "bf16" else "f32",
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": ACTIVATIONS_A_GROUP if arithmetic.has_int8 else 0,
         }
-        self.request = openvino.Core().compile_model(folder / MODEL, "CPU", config).create_infer_request()
+        self._core = openvino.Core()
+        self.request = self._core.compile_model(self._path, "CPU", self._config).create_infer_request()
+        self.sized = SizedGraphs(self._request_for, max_graphs_of(self._path))
         self.num_rows = 0
 
+    def _request_for(self, num_rows: int) -> openvino.InferRequest:
+        model = self._core.read_model(self._path)
+        model.reshape({number: [num_rows, *port.partial_shape[1:]] for number, port in enumerate(model.inputs)})
+        return self._core.compile_model(model, "CPU", self._config).create_infer_request()
+
+    def prepare(self, num_rows: int) -> None:
+        self.sized.prepare(_size_above(num_rows))
+
     def size_for(self, num_rows: int) -> int:
+        size = _size_above(num_rows)
+        if size in self.sized:
+            return size
         if not num_rows <= self.num_rows <= num_rows + MAX_IDLE_ROWS:
-            self.num_rows = next((size for size in SIZES if size >= num_rows), num_rows)
+            self.num_rows = size
         return self.num_rows
 
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
-        found: tuple[Array, ...] = self.request.infer(list(inputs), share_inputs=True, share_outputs=True).to_tuple()
+        request = self.sized.find(len(inputs[0])) or self.request
+        found: tuple[Array, ...] = request.infer(list(inputs), share_inputs=True, share_outputs=True).to_tuple()
         return found
+
+
+def _size_above(num_rows: int) -> int:
+    return next((size for size in SIZES if size >= num_rows), num_rows)
+
+
+def max_graphs_of(path: Path) -> int:
+    """How many for one number of rows each are kept of the model at `path`. Its weights are in every one of them, in the order
+    that the processor likes, and once more while it is made."""
+    return min(len(SIZES), SIZED_BYTES // (GRAPH_BYTES + 2 * path.with_suffix(".bin").stat().st_size))

@@ -16,6 +16,9 @@ class Session(Protocol):
     def size_for(self, num_rows: int) -> int:
         """With how many rows it wants to run, some of them for nothing."""
 
+    def prepare(self, num_rows: int) -> None:
+        """Do now for so many rows what is done for numbers that come often."""
+
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
         """Inputs and outputs in the order of `GraphStep.forward`; outputs hold until the next call."""
 
@@ -33,6 +36,10 @@ class GraphRuntime:
 
     def give(self, slot: int) -> None:
         self.histories.give(slot)
+
+    def prepare(self, num_streams: int) -> None:
+        """Take steps of so many streams as fast from the first one on as they will be when they come often."""
+        self.session.prepare(num_streams)
 
     def step(self, mel: Tensor, slots: Sequence[int]) -> np.ndarray:
         histories = self.histories

@@ -38,6 +38,9 @@ class EagerSession:
     def size_for(self, num_rows: int) -> int:
         return max(self.size, num_rows)
 
+    def prepare(self, num_rows: int) -> None:
+        """All numbers are alike."""
+
     @torch.no_grad()
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
         if self.fails:

@@ -9,7 +9,7 @@ import pytest
 
 from inference.engines.arithmetic import FP32, INT8
 from inference.engines.conformer_ctc.network import ConformerCtc
-from inference.engines.conformer_ctc.runtimes.openvino import MODEL, OpenVinoSession, compress
+from inference.engines.conformer_ctc.runtimes.openvino import MODEL, OpenVinoSession, compress, max_graphs_of
 from inference.engines.conformer_ctc.runtimes.session import GraphRuntime
 from tests.inference.engines.conformer_ctc.networks import random_mel, runtime_of
 from tests.inference.engines.conformer_ctc.runtimes.graphs import step_of
@@ -52,6 +52,32 @@ def test_8_bit_weights_say_nearly_the_same_and_each_row_the_same_alone(network: 
     difference = np.abs(said - streamed(runtime_of(network), mels, [0] * 5)).max()
     np.testing.assert_allclose(said, alone, atol=EXACT)
     assert EXACT < difference < ROUGH
+
+
+def test_graphs_for_one_number_of_rows_each_say_the_same(network: ConformerCtc, runtime: GraphRuntime, compressed: Path) -> None:
+    geometry = step_of(network)[1]
+    rough = [GraphRuntime(geometry, OpenVinoSession(compressed, INT8)) for _ in range(2)]
+    for session in (runtime.session, rough[1].session):
+        assert isinstance(session, OpenVinoSession)
+        for num_rows in (1, 2, 4, 7):
+            session.prepare(num_rows)
+        session.request = None  # nothing else may run
+    mels, starts = random_mel(7, whole_chunks(runtime)), [0, 0, 1, 3, 3, 4, 6]
+
+    said = streamed(runtime, mels, starts)
+    said_roughly, said_in_general = (streamed(one, mels, starts) for one in rough)
+
+    np.testing.assert_allclose(said, streamed(runtime_of(network), mels, starts), atol=EXACT)
+    np.testing.assert_allclose(said_roughly, said_in_general, atol=EXACT)
+
+
+def test_large_weights_leave_room_for_fewer_of_them(tmp_path: Path) -> None:
+    def max_graphs(size_bytes: int) -> int:
+        with (tmp_path / "model.bin").open("wb") as file:
+            file.truncate(size_bytes)
+        return max_graphs_of(tmp_path / MODEL)
+
+    assert [max_graphs(megabytes << 20) for megabytes in (3, 28, 115, 460)] == [8, 3, 1, 0]
 
 
 def test_the_weights_of_products_become_integers(openvino_graph: Path, compressed: Path) -> None:
