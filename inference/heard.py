@@ -22,14 +22,16 @@ class Heard:
     timings: Timings
 
     def partial(self, stream: int, number: int, segment: Segment) -> TranscriptUpdated:
-        """As the text of a segment that is spoken."""
+        """As the text of a segment that is spoken. Where a model hears little at a time, a step may end in the quiet before the
+        voice."""
+        start_ms = segment.shown_ms[0]
         return TranscriptUpdated(
             stream=stream,
             segment=number,
             text=self.text,
             stable=self.stable,
-            start_ms=segment.shown_ms[0],
-            end_ms=to_ms(segment.stepped),
+            start_ms=start_ms,
+            end_ms=max(start_ms, to_ms(segment.stepped)),
             timings=self.timings,
             model=self.model,
         )
