@@ -271,8 +271,8 @@ class Segmenter:
         self._adopt_options()
 
     def _end_long_segment(self) -> None:
-        """In the middle of speech it goes on in a new one. After a pause it is over, however long a pause was to end it: a cut far
-        into the quiet would begin a segment that ends, when the pause does end it, before it began."""
+        """In the middle of speech it goes on in a new one. After a pause it is over, however long a pause was to end it: a cut
+        far into the quiet would begin a segment that ends, when the pause does end it, before it began."""
         seen = self._voice.seen
         if seen < self._voice.ended + POST_ROLL_SAMPLES:
             self._cut()

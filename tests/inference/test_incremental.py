@@ -12,7 +12,6 @@ from inference.audio import to_samples
 from inference.engines.base import Hypothesis, Window
 from inference.engines.fake import FakeEngine
 from inference.messages import TranscriptUpdated
-from inference.segment import Stride
 from tests.inference.test_loop import Bench
 from tests.inference.worker import say
 
@@ -200,21 +199,3 @@ def test_a_segment_is_heard_as_it_is_spoken_though_nobody_wants_partials(bench: 
     assert num_before > 4
     assert [type(event) for event in bench.events(5)].count(TranscriptUpdated) == 0
     assert bench.text(5) == "alpha bravo charlie delta"
-
-
-@pytest.mark.parametrize(
-    ("num_heard", "expected"),
-    [
-        (0, FIRST),
-        (FIRST - 1, FIRST),
-        (FIRST, FIRST + EVERY),
-        (FIRST + EVERY - 1, FIRST + EVERY),
-        (FIRST + EVERY, FIRST + 2 * EVERY),
-    ],
-)
-def test_a_model_can_go_on_with_its_first_stride_and_each_further_one(num_heard: int, expected: int) -> None:
-    assert Stride(FIRST, EVERY).next_after(num_heard) == expected
-
-
-def test_a_first_stride_of_many_further_ones_is_waited_for() -> None:
-    assert Stride(5 * EVERY, EVERY).next_after(0) == 5 * EVERY

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise, repeat
 from math import inf
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from inference.audio import first_frame_at, num_samples_of, to_ms, to_samples
+from inference.audio import num_samples_of, to_ms, to_samples
 from inference.endpointing import FRAME_SAMPLES
 from inference.gate import EnergyGate
 from inference.messages import (
@@ -38,14 +39,12 @@ Deed = tuple[str, int]
 class Talk:
     """One stream, fed and judged by hand. `segments`: start and end of each that was recognised."""
 
-    def __init__(
-        self, *runs: Run, checkpoint: Checkpoint = Checkpoint(), gate: EnergyGate | None = None, **options: object
-    ) -> None:
+    def __init__(self, *runs: Run, gate: EnergyGate | None = None, **options: object) -> None:
         self.options = StreamOptions(encoding="pcm_f32le", **options)  # type: ignore[arg-type]  # options by name
         gate = gate or EnergyGate(near_db=-inf, margin_db=-inf)  # every frame is judged unless a test wishes otherwise
-        self.stream = Stream(7, "fake", self.options, checkpoint, gate=gate)
+        self.stream = Stream(7, "fake", self.options, gate=gate)
         self.probs: Iterator[float] = chain(chain.from_iterable(repeat(prob, count) for prob, count in runs), repeat(0.0))
-        self.num_frames = first_frame_at(checkpoint.settled_samples, self.options.sample_rate_hz)
+        self.num_frames = 0
         self.events: list[AnyStreamEvent] = []
         self.segments: list[tuple[int, int]] = []
 
@@ -345,6 +344,14 @@ DEEDS = st.lists(
 )
 RUNS = st.lists(st.tuples(st.sampled_from([0.0, 0.4, 1.0]), st.integers(1, 120)), max_size=8)
 
+OPTIONS = st.fixed_dictionaries(
+    {
+        "sample_rate_hz": st.sampled_from([8_000, 16_000, 44_100, 48_000]),
+        "endpoint_ms": st.sampled_from([100, 500, 5_000]),
+        "denoise": st.booleans(),
+    }
+)
+
 
 def play(talk: Talk, deeds: Sequence[Deed]) -> Checkpoint:
     """Do them one after another; what is `later` is judged with what follows."""
@@ -371,21 +378,14 @@ def play(talk: Talk, deeds: Sequence[Deed]) -> Checkpoint:
 
 
 @settings(deadline=None, max_examples=80)
-@given(
-    DEEDS,
-    RUNS,
-    st.sampled_from([8_000, 16_000, 44_100, 48_000]),
-    st.sampled_from([100, 500, 5_000]),
-    st.booleans(),
-    st.booleans(),
-)
-@example([("loud", 48_000), ("low", 64_000)], [(1.0, 90), (0.0, 60)], 16_000, 5_000, False, False)
-@example([("loud", 30_000), ("quiet", 7), ("gap", 1), ("finalize", 0)], [(1.0, 9)], 44_100, 500, True, True)
+@given(DEEDS, RUNS, OPTIONS, st.booleans())
+@example([("loud", 48_000), ("low", 64_000)], [(1.0, 90), (0.0, 60)], {"sample_rate_hz": 16_000, "endpoint_ms": 5_000}, False)
+@example([("loud", 30_000), ("quiet", 7), ("gap", 1), ("finalize", 0)], [(1.0, 9)], {"sample_rate_hz": 44_100}, True)
 def test_segments_lie_one_behind_another_and_every_sample_is_counted_whatever_is_done(
-    deeds: list[Deed], runs: list[Run], rate_hz: int, endpoint_ms: int, is_denoised: bool, is_gated: bool
+    deeds: list[Deed], runs: list[Run], options: dict[str, Any], is_gated: bool
 ) -> None:
-    gate = EnergyGate() if is_gated else None
-    talk = Talk(*runs, gate=gate, sample_rate_hz=rate_hz, endpoint_ms=endpoint_ms, max_segment_ms=3_000, denoise=is_denoised)
+    rate_hz = options["sample_rate_hz"]
+    talk = Talk(*runs, gate=EnergyGate() if is_gated else None, max_segment_ms=3_000, **options)
 
     account = play(talk, deeds)
 
