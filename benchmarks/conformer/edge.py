@@ -42,7 +42,7 @@ def lines(folder: Path, kinds: Sequence[tuple[RuntimeName, str]], limit: int | N
     trials = held_out_trials([folder], limit)
     for runtime, precision in kinds:
         sys.stderr.write(f"{MODEL}: {runtime} in {precision}\n")
-        streaming = StreamingOptions(runtime=runtime, graphs_dir=GRAPHS)
+        streaming = StreamingOptions(runtime=runtime, graphs_dir=GRAPHS / "conformer-edge")
         engine = registry.create(MODEL, parse_precision(precision), streaming=streaming)
         engine.load()
         engine.warm_up()
