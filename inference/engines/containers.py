@@ -7,7 +7,7 @@ Which parameters a model must have is known to its engine.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -31,7 +31,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:  # the last one of thousands of brackets
         raise WeightsError(f"{path} cannot be read ({err}). Copy it from where the model came from.") from err
     if not isinstance(content, dict):
         raise WeightsError(
@@ -95,6 +95,15 @@ def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
 def num_numbers_in(folder: Path) -> int:
     """How many numbers the tensors of the folder are, from the heads of its files."""
     return sum(math.prod(shape) for shape in shapes_in(folder).values())
+
+
+def check_finite(parameters: Mapping[str, Tensor], source: str) -> None:
+    """Raises WeightsError where a parameter is infinite or no number: it would turn all that is heard into nothing."""
+    for name, tensor in parameters.items():
+        if tensor.is_floating_point() and tensor.numel() and not all(bound.isfinite() for bound in tensor.aminmax()):
+            raise WeightsError(
+                f"{source}: {name} holds what is no number (NaN) or infinite. Copy it anew; if it is so there, training failed."
+            )
 
 
 def unpickled(source: Path | IO[bytes], told: str, expected: str) -> Any:

@@ -12,6 +12,10 @@ from inference.errors import WeightsError
 FORMAT: Final = "hark-conformer-ctc"
 MEL_FRAME_MS: Final = 10
 SUBSAMPLINGS: Final = (4, 8)
+SIZES: Final = ("num_mels", "d_model", "num_layers", "num_heads", "subsampling_channels", "conv_kernel", "ff_expansion")
+MAX_SIZE: Final = 100_000
+MAX_LAYERS: Final = 200
+"""Several times as much as anybody has trained: what says more is damaged, and would take hours to make or to refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,13 @@ class EncoderConfig:
     xscaling: bool = False
 
     def __post_init__(self) -> None:
+        for name in SIZES:
+            _check_size(name, getattr(self, name), MAX_LAYERS if name == "num_layers" else MAX_SIZE)
         if self.subsampling not in SUBSAMPLINGS:
             raise WeightsError(f"Subsampling is {self.subsampling}; expected one of {SUBSAMPLINGS}.")
         if self.d_model % self.num_heads or self.d_model % 2:
             raise WeightsError(f"{self.num_heads} heads do not divide d_model {self.d_model} into even parts.")
-        if not self.contexts or any(left < 0 or right < 0 for left, right in self.contexts):
+        if not self.contexts or not all(0 <= frames <= MAX_SIZE for context in self.contexts for frames in context):
             raise WeightsError(
                 f"Contexts are {list(self.contexts)}; expected [[left, right], …] with limited left and right, in frames."
             )
@@ -104,6 +110,11 @@ def read_config(text: str) -> EncoderConfig:
     return _encoder(document.get("encoder"))
 
 
+def _check_size(name: str, value: object, largest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+        raise WeightsError(f"{name} is {value!r}; expected a whole number from 1 to {largest}.")
+
+
 def _encoder(encoder: object) -> EncoderConfig:
     known = {field.name for field in fields(EncoderConfig)}
     if not isinstance(encoder, dict) or not set(encoder) <= known:
@@ -111,5 +122,5 @@ def _encoder(encoder: object) -> EncoderConfig:
     try:
         contexts = tuple((int(left), int(right)) for left, right in encoder["contexts"])
         return EncoderConfig(**(encoder | {"contexts": contexts}))
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise WeightsError(f"config.json: `encoder` is incomplete or of wrong types: {err}.") from err

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.decoding.tokens import Tokens
-from inference.engines.containers import read_json, unpickled
+from inference.engines.containers import check_finite, read_json, unpickled
 from inference.engines.pieces import sentencepiece_tokens
 from inference.errors import WeightsError
 from inference.torchaudio_compat import models
@@ -111,7 +111,7 @@ def network_of(state: Mapping[str, Tensor], source: str) -> nn.Module:
     """torchaudio's network with the parameters `state`, which say how large it is.
 
     Raises:
-        WeightsError: a parameter is missing, unknown or of another shape; the message begins with `source`.
+        WeightsError: a parameter is missing, unknown, of another shape or no number; the message begins with `source`.
     """
     try:
         network: nn.Module = models.emformer_rnnt_model(**sizes_of(state))
@@ -121,6 +121,7 @@ def network_of(state: Mapping[str, Tensor], source: str) -> nn.Module:
     strange = sorted(expected.keys() ^ state.keys()) or [name for name in expected if state[name].shape != expected[name]]
     if strange:
         raise WeightsError(f"{source} has other parameters: {', '.join(strange[:NUM_NAMED])}, …; expected {EXPECTED}.")
+    check_finite(state, source)
     network.load_state_dict(dict(state))
     return network.eval().requires_grad_(requires_grad=False)
 

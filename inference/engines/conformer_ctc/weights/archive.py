@@ -36,7 +36,7 @@ class Archive:
         """Raises WeightsError where it cannot be read."""
         try:
             content = yaml.safe_load(self.text(CONFIG))
-        except yaml.YAMLError as err:
+        except (yaml.YAMLError, ValueError, RecursionError) as err:  # dates that are none; thousands of brackets
             reason = str(err).partition("\n")[0]
             raise WeightsError(f"{self.path}: {CONFIG} is no plain YAML ({reason}). Copy the file anew.") from err
         if not isinstance(content, dict):

@@ -17,6 +17,7 @@ from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.network import ConformerCtc
 from inference.engines.conformer_ctc.rnnt import PROMPT, RnntHead
+from inference.engines.containers import check_finite
 from inference.errors import WeightsError
 
 CTC: Final[Head] = "ctc"
@@ -120,7 +121,7 @@ def checked(outline: Outline, parameters: Mapping[str, Tensor], source: str) -> 
     """The parameters as float32, if they are all that the encoder and its heads need.
 
     Raises:
-        WeightsError: one is missing, unknown or of another shape; the message begins with `source`.
+        WeightsError: one is missing, unknown, of another shape or no number; the message begins with `source`.
     """
     expected = _encoder_shapes(outline) | (_transducer_shapes(outline, parameters, source) if RNNT in outline.heads else {})
     _check_names(expected.keys() - parameters.keys(), f"{source} lacks")
@@ -129,6 +130,7 @@ def checked(outline: Outline, parameters: Mapping[str, Tensor], source: str) -> 
         found = tuple(parameters[name].shape)
         if found != shape:
             raise WeightsError(f"{source}: {name} has the shape {found}; expected {shape}. Does its configuration belong to it?")
+    check_finite(parameters, source)
     return Checkpoint(
         config=outline.config,
         tokens=outline.tokens,

@@ -18,7 +18,7 @@ from inference.engines.conformer_ctc.rnnt import EMBEDDING
 from inference.engines.conformer_ctc.weights.archive import Archive
 from inference.engines.conformer_ctc.weights.checkpoint import Checkpoint, Outline, checked, heads_of
 from inference.engines.conformer_ctc.weights.languages import languages_of_name, languages_of_prompts
-from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings
+from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings, shown
 from inference.engines.pieces import sentencepiece_tokens, tokens_of
 from inference.errors import WeightsError
 
@@ -109,7 +109,7 @@ class NemoFile:
         kind, place = settings.get("tokenizer.type"), settings.get("tokenizer.model_path")
         if kind not in ("bpe", "agg", ABSENT):
             raise WeightsError(
-                f"{settings.source}: tokenizer.type is {kind!r}; this server reads SentencePiece (bpe) and letters."
+                f"{settings.source}: tokenizer.type is {shown(kind)}; this server reads SentencePiece (bpe) and letters."
             )
         if kind == "bpe" and isinstance(place, str) and place.startswith(INSIDE):
             name = place.removeprefix(INSIDE)
@@ -151,8 +151,10 @@ def _contexts(settings: Settings) -> tuple[tuple[int, int], ...]:
     pairs = [stated] if isinstance(stated, list) and stated and isinstance(stated[0], int) else stated
     try:
         return tuple((int(left), int(right)) for left, right in pairs)  # type: ignore[attr-defined]  # what else it is, is caught
-    except (TypeError, ValueError) as err:
-        raise WeightsError(f"encoder.att_context_size is {stated!r}; expected [left, right], or a list of such pairs.") from err
+    except (TypeError, ValueError, OverflowError) as err:
+        raise WeightsError(
+            f"encoder.att_context_size is {shown(stated)}; expected [left, right], or a list of such pairs."
+        ) from err
 
 
 def _prompts(settings: Settings) -> dict[str, int]:
@@ -160,7 +162,9 @@ def _prompts(settings: Settings) -> dict[str, int]:
     if stated in (ABSENT, None):
         return {}
     if not isinstance(stated, dict) or not all(isinstance(number, int) for number in stated.values()):
-        raise WeightsError(f"{settings.source}: {PROMPTS} is {stated!r}; expected languages and their numbers. Copy it anew.")
+        raise WeightsError(
+            f"{settings.source}: {PROMPTS} is {shown(stated)}; expected languages and their numbers. Copy it anew."
+        )
     return {str(language): number for language, number in stated.items()}
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inference.decoding.tokens import Tokens
 from inference.engines import containers
-from inference.engines.conformer_ctc.config import FORMAT, read_config
+from inference.engines.conformer_ctc.config import FORMAT, EncoderConfig, read_config
 from inference.engines.conformer_ctc.weights.checkpoint import DEFAULT_LANGUAGES, Checkpoint, Outline, checked, heads_of
 from inference.engines.int8 import MAX_INT8, TINY
 from inference.engines.pieces import sentencepiece_tokens
@@ -41,7 +41,7 @@ class OwnFiles:
     def outline(self) -> Outline:
         document = containers.read_json(self.folder / CONFIG)
         return Outline(
-            config=read_config(json.dumps(document)),
+            config=self._config(document),
             tokens=self._tokens(),
             heads=heads_of(containers.shapes_in(self.folder), str(self.folder)),
             languages=_languages(document, str(self.folder / CONFIG)),
@@ -55,6 +55,12 @@ class OwnFiles:
     def load(self) -> Checkpoint:
         stored = dict(containers.tensors_in(self.folder))
         return checked(self.outline(), restored(stored, str(self.folder)), str(self.folder))
+
+    def _config(self, document: Mapping[str, Any]) -> EncoderConfig:
+        try:
+            return read_config(json.dumps(document))
+        except WeightsError as err:
+            raise WeightsError(f"{self.folder}: {err.message} Copy the folder anew.") from err
 
     def _tokens(self) -> Tokens:
         if (self.folder / TOKENS).is_file():

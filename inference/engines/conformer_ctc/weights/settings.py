@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any, Final
 
 from inference.errors import WeightsError
@@ -19,7 +20,14 @@ class Absent:
 
 
 ABSENT: Final = Absent()
+SHORT: Final = Repr()
+SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 80, 80
+"""Of a setting in a sentence: what a file refers to again and again may be longer than memory."""
 Allowed = Sequence[object]
+
+
+def shown(value: object) -> str:
+    return SHORT.repr(value)
 
 
 class Settings:
@@ -45,7 +53,7 @@ class Settings:
         if value is ABSENT and default is not None:
             return default
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise WeightsError(f"{self.source}: {path} is {value!r}; expected a whole number above 0. Copy it anew.")
+            raise WeightsError(f"{self.source}: {path} is {shown(value)}; expected a whole number above 0. Copy it anew.")
         return value
 
     def flag(self, path: str, *, default: bool) -> bool:
@@ -54,7 +62,7 @@ class Settings:
         if value is ABSENT:
             return default
         if not isinstance(value, bool):
-            raise WeightsError(f"{self.source}: {path} is {value!r}; expected true or false. Copy it anew.")
+            raise WeightsError(f"{self.source}: {path} is {shown(value)}; expected true or false. Copy it anew.")
         return value
 
     def expect(self, allowed: Mapping[str, Allowed], what: str) -> None:
@@ -62,7 +70,7 @@ class Settings:
         for path, values in allowed.items():
             value = self.get(path)
             if value not in values:
-                raise WeightsError(f"{self.source}: {path} is {value!r}; this server reads {what} with {values[0]!r}.")
+                raise WeightsError(f"{self.source}: {path} is {shown(value)}; this server reads {what} with {values[0]!r}.")
 
     def _plain(self, path: str) -> Any:
         value: Any = self.content

@@ -60,6 +60,15 @@ def test_a_parameter_that_is_missing_or_strange_is_named(files: EmformerFiles) -
         files.load()
 
 
+def test_a_parameter_that_is_no_number_is_named(files: EmformerFiles) -> None:
+    state = random_state()
+    state["joiner.linear.weight"][0, 0] = float("nan")
+    torch.save(state, files.folder / WEIGHTS)
+
+    with pytest.raises(WeightsError, match="joiner.linear.weight holds what is no number"):
+        files.load()
+
+
 def test_another_models_tokens_or_statistics_are_refused(files: EmformerFiles) -> None:
     (files.folder / SENTENCEPIECE).write_bytes(sentencepiece_model(("a", "b")))
     with pytest.raises(WeightsError, match="writes 7 tokens, .* has 2"):

@@ -1,5 +1,6 @@
 """`.nemo` files: read as NeMo saves them, and refused with a sentence where they are something else."""
 
+import math
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,6 +119,9 @@ def test_members_that_point_elsewhere_are_left_alone(tmp_path: Path) -> None:
         ("encoder.conv_context_size", "regular", "encoder.conv_context_size is 'regular'"),
         ("encoder.att_context_size", [-1, -1], r"Contexts are \[\(-1, -1\)\]"),
         ("encoder.att_context_size", "all", "att_context_size is 'all'; expected"),
+        ("encoder.att_context_size", [math.inf, 1], r"att_context_size is \[inf, 1\]; expected"),
+        ("encoder.att_context_size", [10**9, 1], r"Contexts are \[\(1000000000, 1\)\]"),
+        ("encoder.n_layers", 10**9, "num_layers is 1000000000; expected a whole number from 1 to"),
         ("encoder.d_model", "${model_defaults.size}", "encoder.d_model is missing; expected a whole number"),
         ("encoder.d_model", "${encoder.d_model}", "encoder.d_model refers to itself"),
         ("encoder.n_layers", 3, "lacks .* parameters: encoder.layers.2"),
@@ -194,3 +198,22 @@ def test_yaml_that_wants_to_make_objects_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match="no plain YAML"):
         files.outline()
+
+
+@pytest.mark.parametrize("line", [b"since: 2024-13-45", b"x: !!int abc", b"x: " + b"[" * 5000 + b"]" * 5000])
+def test_yaml_that_its_reader_stumbles_over_is_refused(tmp_path: Path, line: bytes) -> None:
+    files = write(tmp_path / "m.nemo", extra={"model_config.yaml": line})
+
+    with pytest.raises(WeightsError, match="no plain YAML"):
+        files.outline()
+
+
+def test_what_refers_to_itself_again_and_again_is_not_written_out(tmp_path: Path) -> None:
+    """Nine lists of nine lists, and so on: millions of marks, which a sentence must not hold."""
+    lists = "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 7))
+    bomb = f"a0: &a0 [x, x, x, x, x, x, x, x, x]\n{lists}encoder: {{subsampling: *a6}}\n"
+    files = write(tmp_path / "m.nemo", extra={"model_config.yaml": bomb.encode()})
+
+    with pytest.raises(WeightsError, match=r"encoder.subsampling is \[\[") as found:
+        files.outline()
+    assert len(found.value.message) < 1000

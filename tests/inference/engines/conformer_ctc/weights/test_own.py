@@ -117,3 +117,34 @@ def refused(folder: Path, stored: dict[str, torch.Tensor], sentence: str) -> Non
     save_file(stored, folder / "model.safetensors")
     with pytest.raises(WeightsError, match=sentence):
         OwnFiles("m", folder).load()
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [("num_heads", 0), ("num_mels", -80), ("d_model", 16.0), ("d_model", "16"), ("conv_kernel", True), ("num_layers", 10**9)],
+)
+def test_sizes_that_no_network_has_are_refused_by_name(folder: Path, name: str, stated: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["encoder"][name] = stated
+    (folder / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(WeightsError, match=f"{folder}: {name} is .*; expected a whole number"):
+        OwnFiles("m", folder).outline()
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"format": "hark-conformer-ctc", "encoder": {"contexts": [[Infinity, 1]]}}'])
+def test_json_that_its_reader_stumbles_over_is_refused(folder: Path, content: str) -> None:
+    (folder / "config.json").write_text(content)
+
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        OwnFiles("m", folder).outline()
+
+
+@pytest.mark.parametrize("worth", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path: Path, worth: float) -> None:
+    checkpoint = random_checkpoint()
+    checkpoint.parameters[MATRIX][3, 2] = worth
+    write(tmp_path / "m", checkpoint, "fp32")
+
+    with pytest.raises(WeightsError, match=f"{MATRIX} holds what is no number"):
+        OwnFiles("m", tmp_path / "m").load()
