@@ -46,9 +46,10 @@ class Client:
 
 
 def give_up(stream: Stream, err: InferenceError) -> None:
-    """End the stream with `err`."""
-    stream.events.append(failure(stream.stream_id, err))
-    stream.is_done = True
+    """End the stream with `err`, unless it has ended: until the end of the pass somebody may still find it."""
+    if not stream.is_done:
+        stream.events.append(failure(stream.stream_id, err))
+        stream.is_done = True
 
 
 def about_stream(stream: Stream) -> dict[str, object]:
