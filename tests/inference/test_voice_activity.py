@@ -186,11 +186,13 @@ def test_nothing_is_passed_over_behind_the_limit() -> None:
     assert voice.seen == FIRST + of_frames(3)
 
 
-def test_nothing_is_passed_over_while_speech_may_go_on() -> None:
+def test_nothing_is_passed_over_while_speech_goes_on_however_low_it_is() -> None:
     voice = a_voice(is_open=False)
-    voice.append(np.concatenate([audio_of(of_frames(1)), audio_of(of_frames(LOOKBACK_FRAMES + 30), 0.0)]))
-    voice.judge(1.0)
+    voice.append(np.concatenate([audio_of(of_frames(1)), audio_of(of_frames(LOOKBACK_FRAMES + 60), 0.0)]))
+    for _ in range(30):
+        voice.judge(1.0)
 
+    assert not voice.gate.is_open(30)
     assert not voice.skip(voice.buffer.end, is_last=True)
     voice.look(voice.buffer.end)
     assert voice.has_frame
