@@ -80,6 +80,13 @@ class SlotPool:
     def num_taken(self) -> int:
         return self.num_slots - len(self._free)
 
+    @property
+    def slot_bytes(self) -> int:
+        """What one stream remembers."""
+        in_rings = sum(ring.length * ring.table.shape[1] for ring in (*self.keys, *self.gates))
+        in_stages = sum(rows.shape[1:].numel() for rows in self.stages)
+        return (in_rings + in_stages) * self.stages[0].element_size()
+
     def take(self) -> int:
         """A slot that remembers nothing. The lowest that is free, so that few streams lie close together."""
         if not self._free:

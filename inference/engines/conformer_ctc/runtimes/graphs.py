@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from inference.engines.arithmetic import Arithmetic
-from inference.engines.conformer_ctc.pool import Batch, Places, PoolMemory, SlotPool
+from inference.engines.conformer_ctc.pool import FIRST_SLOTS, Batch, Places, PoolMemory, SlotPool
 from inference.engines.conformer_ctc.runtime import TorchRuntime
 from inference.engines.conformer_ctc.step import StreamingEncoder
 from inference.engines.cuda_graphs import recorded
 
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+RESERVED_SLOTS: Final = 1024
+FREE_SHARE: Final = 4
+"""Of the memory that is free, a quarter at most is taken before anybody speaks: another model may have to be loaded beside."""
 
 
 class BatchOnDevice(Batch):
@@ -69,6 +72,9 @@ class GraphsRuntime(TorchRuntime):
 
     def __init__(self, encoder: StreamingEncoder, head: nn.Module, arithmetic: Arithmetic, device: torch.device) -> None:
         super().__init__(encoder, head, arithmetic, device)
+        if device.type == "cuda":
+            self.pool.resize(self._num_reserved(torch.cuda.mem_get_info(device)[0]))
+            self.graph_pool = torch.cuda.graph_pool_handle()
         self.idle_slot = self.take()
         self.steps: dict[int, StillStep] = {}
         self.num_slots = self.pool.num_slots
@@ -99,8 +105,12 @@ class GraphsRuntime(TorchRuntime):
         still.slots.fill_(self.idle_slot)
         if self.device.type == "cuda":
             with torch.cuda.device(self.device):
-                still.run = recorded(still.compute, torch.cuda.graph_pool_handle())
+                still.run = recorded(still.compute, self.graph_pool)
         return still
+
+    def _num_reserved(self, free_bytes: int) -> int:
+        """Slots to begin with. When there are too few, everybody waits while graphs are recorded for twice as many."""
+        return max(FIRST_SLOTS, min(RESERVED_SLOTS, free_bytes // FREE_SHARE // self.pool.slot_bytes))
 
     def close(self) -> None:
         vars(self).pop("steps", None)

@@ -44,6 +44,22 @@ def test_more_rows_than_the_largest_graph_has_go_in_parts(network: ConformerCtc,
     assert set(runtime.steps) == {1, 2}
 
 
+def test_slots_are_reserved_as_far_as_a_quarter_of_the_free_memory_goes(network: ConformerCtc) -> None:
+    runtime = graphs_of(network)
+    slot_bytes = runtime.pool.slot_bytes
+
+    reserved = [runtime._num_reserved(num_slots * slot_bytes) for num_slots in (0, 4 * 100, 4 * 100 + 3, 40_000)]
+
+    assert reserved == [16, 100, 100, graphs.RESERVED_SLOTS]
+
+
+def test_what_a_stream_remembers_is_all_that_a_larger_pool_takes(network: ConformerCtc) -> None:
+    pool = graphs_of(network).pool
+    tables = [*(ring.table for ring in (*pool.keys, *pool.gates)), *pool.stages]
+
+    assert pool.slot_bytes * pool.num_slots == sum(table.nbytes for table in tables)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_graphs_on_a_gpu_say_what_the_processor_says(network: ConformerCtc) -> None:
