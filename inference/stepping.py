@@ -23,6 +23,9 @@ MAX_BATCH_S: Final = 0.25
 CATCH_UP_SAMPLES: Final = to_samples(1000)
 """What an engine that remembers hears of a final at a time, when it is so far behind: others are to be heard in between."""
 
+Row = tuple[Client, Wish, Window[Any]]
+"""Of a batch: a stream, what it wishes, and what the engine is given of it."""
+
 
 class Stepper:
     """Belongs to the recognition thread.
@@ -85,20 +88,30 @@ class Stepper:
         return Wish(key, model, is_final, client.waiting_s, num_samples, stream.is_unseen, stride is not None)
 
     def _run(self, clients: list[Client], wishes: list[Wish], now_s: float) -> None:
-        engine = self._lineup.engines[wishes[0].model]
-        windows = [self._window(client, wish) for client, wish in zip(clients, wishes, strict=True)]
+        rows = self._rows(clients, wishes)
+        if not rows:
+            return
+        model = wishes[0].model
+        engine = self._lineup.engines[model]
         started_s = self._clock()
-        results = self._recognise(engine, windows)
+        results = self._recognise(engine, [window for _client, _wish, window in rows])
         infer_s = self._clock() - started_s
-        self._lineup.paces[wishes[0].model].learn(sum(wish.num_samples for wish in wishes), infer_s)
-        self.meters.stepped(wishes[0].model, [now_s - wish.since_s for wish in wishes], infer_s)
-        for client, wish, window, result in zip(clients, wishes, windows, results, strict=True):
+        self._lineup.paces[model].learn(sum(wish.num_samples for _client, wish, _window in rows), infer_s)
+        self.meters.stepped(model, [now_s - wish.since_s for _client, wish, _window in rows], infer_s)
+        for (client, wish, window), result in zip(rows, results, strict=True):
             if result is None or (wish.is_final and not window.is_final and not isinstance(result, StepError)):
                 continue  # what is left of it is heard next
             client.waiting_s = None
             timings = Timings(queue_ms=(now_s - wish.since_s) * 1000, infer_ms=infer_s * 1000)
             with sparing_others(client.stream):
                 self._book(client, result, engine.info.name, timings, is_final=wish.is_final)
+
+    def _rows(self, clients: list[Client], wishes: list[Wish]) -> list[Row]:
+        rows: list[Row] = []
+        for client, wish in zip(clients, wishes, strict=True):
+            with sparing_others(client.stream):
+                rows.append((client, wish, self._window(client, wish)))
+        return rows
 
     def _window(self, client: Client, wish: Wish) -> Window[Any]:
         """What the stream wishes to have recognised; to an engine that remembers what it heard, the next of it."""
