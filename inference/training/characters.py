@@ -12,13 +12,15 @@ _INDEX: Final = {character: index for index, character in enumerate(CHARACTERS)}
 
 
 def normalised(text: str) -> str:
-    """Lower case, hyphens as blanks, other punctuation gone.
+    """Lower case, hyphens and dashes as blanks, other punctuation gone but for apostrophes.
 
     Raises:
-        CorpusError: something is left that is no letter: figures have to be written out.
+        CorpusError: nothing is left, or something that is no letter: figures have to be written out.
     """
-    words = re.sub(r"[^\w' ]", "", re.sub(r"[-\s]+", " ", text.lower())).split()
+    words = re.sub(r"[^\w' ]", "", re.sub(r"[-\u2013\u2014\s]+", " ", text.lower().replace("\u2019", "'"))).split()
     plain = " ".join(words)
+    if not plain.strip("' "):
+        raise CorpusError(f"{text!r} holds no word; expected what is said. Leave out utterances without speech.")
     strange = sorted(set(plain) - set(CHARACTERS) - {" "})
     if strange:
         raise CorpusError(f"{text!r} has {strange}; expected English letters only: write figures and signs as words.")

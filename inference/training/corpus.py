@@ -39,16 +39,20 @@ def read_corpus(folder: Path) -> list[Item]:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise CorpusError(f"There is no {manifest}; expected one JSON object a line: file, text, speaker, seconds, corpus, set.")
-    lines = manifest.read_text(encoding="utf-8").splitlines()
-    return [_item(folder, json.loads(line), f"{manifest}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _item(folder: Path, record: dict[str, Any], place: str) -> Item:
     try:
+        lines = manifest.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as err:
+        raise CorpusError(f"{manifest} cannot be read: {err}. Expected JSON in UTF-8, one object a line.") from err
+    return [_item(folder, line, f"{manifest}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _item(folder: Path, line: str, place: str) -> Item:
+    try:
+        record: dict[str, Any] = json.loads(line)
         path, text, kind = folder / record["file"], normalised(record["text"]), record.get("set", "train")
         seconds = float(record.get("seconds") or soundfile.info(path).duration)
         if kind not in SETS:
-            raise CorpusError(f'{place}: "set" is {kind!r}; expected one of {SETS}.')
+            raise CorpusError(f'"set" is {kind!r}; expected one of {SETS}.')
         return Item(
             id=str(record.get("id", record["file"])),
             path=path,
@@ -58,7 +62,9 @@ def _item(folder: Path, record: dict[str, Any], place: str) -> Item:
             seconds=seconds,
             is_held_out=kind == "dev",
         )
-    except (KeyError, TypeError, ValueError, soundfile.LibsndfileError) as err:
+    except CorpusError as err:
+        raise CorpusError(f"{place}: {err.message}") from err
+    except (KeyError, TypeError, ValueError, AttributeError, soundfile.LibsndfileError) as err:
         raise CorpusError(f"{place}: {type(err).__name__} {err}; expected file, text, speaker, seconds, corpus, set.") from err
 
 

@@ -42,10 +42,23 @@ def test_a_speaker_on_both_sides_stops_the_training(tmp_path: Path) -> None:
         ({"file": "0.flac", "text": "room 101", "seconds": 1}, "write figures and signs as words"),
         ({"file": "0.flac", "text": "ab", "seconds": 1, "set": "test"}, "expected one of"),
         ({"file": "missing.flac", "text": "ab"}, "missing.flac"),
+        ({"file": "0.flac", "text": "...", "seconds": 1}, "'...' holds no word"),
+        ({"file": "0.flac", "text": 12, "seconds": 1}, "'int' object has no attribute"),
+        (["0.flac", "ab"], "TypeError"),
     ],
 )
-def test_a_line_of_a_manifest_that_is_wrong_is_named(tmp_path: Path, record: dict[str, object], sentence: str) -> None:
-    (tmp_path / "manifest.jsonl").write_text(json.dumps(record), encoding="utf-8")
+def test_a_line_of_a_manifest_that_is_wrong_is_named(tmp_path: Path, record: object, sentence: str) -> None:
+    (tmp_path / "manifest.jsonl").write_text(f"\n{json.dumps(record)}\n", encoding="utf-8")
+
+    with pytest.raises(CorpusError, match=f"manifest.jsonl:2: .*{sentence}"):
+        read_corpus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(b'{"file": "0.flac"', "manifest.jsonl:1: JSONDecodeError"), (b"\xff", "in UTF-8")]
+)
+def test_a_manifest_that_is_no_json_is_named(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "manifest.jsonl").write_bytes(content)
 
     with pytest.raises(CorpusError, match=sentence):
         read_corpus(tmp_path)
@@ -53,6 +66,7 @@ def test_a_line_of_a_manifest_that_is_wrong_is_named(tmp_path: Path, record: dic
 
 def test_texts_come_down_to_letters_and_starts_of_words() -> None:
     assert normalised("It's  TWENTY-one, please!") == "it's twenty one please"
+    assert normalised("It\u2019s me\u2014Ann") == "it's me ann"
     assert "".join(CHARACTERS[token] for token in tokens_of("it's me")) == "▁it's▁me"
 
 
