@@ -4,6 +4,7 @@ Members are read where they lie and never written to a path of their own, so the
 executed: YAML without tags, and torch's `weights_only`.
 """
 
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -73,15 +74,26 @@ class Archive:
     def _weights(self) -> Iterator[IO[bytes]]:
         """torch jumps about in them, which a compressed file cannot do: those are unpacked to a file without a name."""
         with self._opened() as tar:
-            stream = self._stream(tar, self._member(tar, WEIGHTS))
+            member = self._member(tar, WEIGHTS)
+            stream = self._stream(tar, member)
             if not _is_compressed(self.path):
                 yield stream
                 return
+            self._check_room(member.size)
             with tempfile.TemporaryFile() as unpacked:
                 while piece := stream.read(CHUNK_BYTES):
                     unpacked.write(piece)
                 unpacked.seek(0)
                 yield unpacked
+
+    def _check_room(self, num_bytes: int) -> None:
+        folder = tempfile.gettempdir()
+        free_bytes = shutil.disk_usage(folder).free
+        if num_bytes > free_bytes:
+            raise WeightsError(
+                f"{self.path}: {WEIGHTS} takes {num_bytes / 1e9:.1f} GB when it is unpacked, and {free_bytes / 1e9:.1f} GB are free "
+                f"in {folder}. Set TMPDIR to a folder with more room, or save the model without compression."
+            )
 
     @contextmanager
     def _opened(self) -> Iterator[tarfile.TarFile]:

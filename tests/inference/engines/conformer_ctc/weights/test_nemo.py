@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -217,3 +218,11 @@ def test_what_refers_to_itself_again_and_again_is_not_written_out(tmp_path: Path
     with pytest.raises(WeightsError, match=r"encoder.subsampling is \[\[") as found:
         files.outline()
     assert len(found.value.message) < 1000
+
+
+def test_weights_that_find_no_room_to_be_unpacked_are_refused_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1000))
+
+    with pytest.raises(WeightsError, match="0.0 GB are free in .* Set TMPDIR"):
+        write(tmp_path / "packed.nemo", mode="w:gz").load()
+    assert write(tmp_path / "plain.nemo").load().tokens.pieces == PIECES
