@@ -1,7 +1,6 @@
 """The ARPA form of n-grams, which every tool for language models writes, read into arrays."""
 
 import gzip
-import math
 import zlib
 from array import array
 from collections.abc import Iterator
@@ -15,8 +14,10 @@ from inference.errors import LanguageModelError
 
 MAX_LENGTH: Final = 6
 """KenLM was compiled for no more."""
-NEVER: Final = np.float32(-100)
-"""Of the unknown word, where the file has none."""
+NEVER: Final = -100.0
+"""Of the unknown word, where the file has none, and of what is rarer still; minus infinity among them."""
+MAX_BACKOFF: Final = 1000.0
+"""Beyond it is no logarithm of anything."""
 GZIPPED: Final = b"\x1f\x8b"
 
 
@@ -43,6 +44,8 @@ def _read(lines: Iterator[bytes]) -> Ngrams:
     counts = _counts(lines)
     numbers = {UNKNOWN: 0, b"<UNK>": 0}
     levels = [_single(lines, counts[0], numbers)]
+    if len(counts) == 1 and levels[0].backoffs.any():
+        raise ValueError("a 1-gram has a backoff, and none is longer")
     for length, count in enumerate(counts[1:], 2):
         _expect(lines, b"\\%d-grams:" % length)
         levels.append(_level(lines, length, count, numbers, is_longest=length == len(counts)))
@@ -67,7 +70,7 @@ def _counts(lines: Iterator[bytes]) -> list[int]:
 
 def _single(lines: Iterator[bytes], count: int, numbers: dict[bytes, int]) -> Level:
     """Single words; each gets its number."""
-    weights = {0: (float(NEVER), 0.0)}
+    weights = {0: (NEVER, 0.0)}
     for _ in range(count):
         log_prob, (word,), backoff = _entry(next(lines, b""), 1)
         number = numbers.setdefault(word, len(numbers) - 1)
@@ -102,9 +105,9 @@ def _entry(line: bytes, length: int) -> tuple[float, list[bytes], float]:
     if not length < len(fields) <= length + 2:
         raise ValueError(f"{_shown(line)} came where a {length}-gram was expected")
     log_prob, backoff = float(fields[0]), float(fields[length + 1]) if len(fields) == length + 2 else 0.0
-    if not (log_prob <= 0 and math.isfinite(backoff)):
+    if not (log_prob <= 0 and abs(backoff) <= MAX_BACKOFF):
         raise ValueError(f"{_shown(line)} has a weight that cannot be")
-    return log_prob, fields[1 : length + 1], backoff
+    return max(log_prob, NEVER), fields[1 : length + 1], backoff
 
 
 def _expect(lines: Iterator[bytes], wanted: bytes) -> None:

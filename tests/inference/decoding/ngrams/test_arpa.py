@@ -31,6 +31,21 @@ def test_where_the_unknown_word_is_missing_it_is_as_good_as_impossible(tmp_path:
     assert ngrams.levels[0].log_probs.tolist() == pytest.approx([-100, -99, -0.9, -0.7])
 
 
+@pytest.mark.parametrize("written", ["-inf", "-1e300"])
+def test_what_is_next_to_impossible_is_as_good_as_impossible(tmp_path: Path, written: str) -> None:
+    ngrams = read_arpa(arpa_at(tmp_path / "lm.arpa", {1: f"-99 <s>|-0.9 </s>|{written} a"}))
+
+    assert ngrams.levels[0].log_probs.tolist() == pytest.approx([-100, -99, -0.9, -100])
+
+
+def test_single_words_alone_have_no_backoff(tmp_path: Path) -> None:
+    path = arpa_at(tmp_path / "lm.arpa", {1: "-99 <s>|-0.9 </s>|-0.7 a"})
+    path.write_text(path.read_text().replace("\ta", "\ta\t-0.3"))
+
+    with pytest.raises(LanguageModelError, match="a 1-gram has a backoff, and none is longer"):
+        read_arpa(path)
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "complaint"),
     [
@@ -42,6 +57,7 @@ def test_where_the_unknown_word_is_missing_it_is_as_good_as_impossible(tmp_path:
         ("a b\t-0.6", "a e\t-0.6", "'e' is in a 2-gram, and not among the single words"),
         ("-0.5\ta b", "0.5\ta b", "has a weight that cannot be"),
         ("-0.5\ta b", "nan\ta b", "has a weight that cannot be"),
+        ("\ta\t-0.3", "\ta\t-1e300", "has a weight that cannot be"),
         ("\ta\t-0.3", "\tb\t-0.3", "'b' comes up twice"),
         ("\t<s>\t-0.4", "\tf\t-0.4", "it lacks <s>"),
         ("-0.45\ta b d </s>", "-0.45\ta b d </s>\t-1", "a 4-gram has a backoff, and none is longer"),
