@@ -80,6 +80,8 @@ def material(new: Sequence[Path], old: Sequence[Path], max_old_trials: int) -> M
         raise TrainingError(f"{len(mine)} utterances are too few to learn from some and judge by others; expected {MIN_ITEMS}.")
     if not any(item.is_held_out for item in mine):
         mine = [replace(item, is_held_out=place % HELD_OUT_SHARE == HELD_OUT_SHARE - 1) for place, item in enumerate(mine)]
+    if all(item.is_held_out for item in mine):
+        raise TrainingError(f'All {len(mine)} utterances are "set": "dev"; expected some to learn from, with "set": "train".')
     known = [item for folder in old for item in read_corpus(folder)]
     return Material(
         new=tuple(item for item in mine if not item.is_held_out),

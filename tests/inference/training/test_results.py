@@ -102,6 +102,8 @@ def test_the_guard_keeps_what_helps_the_new_and_hardly_hurts_the_old(*, new: flo
 def test_too_little_speech_is_refused_before_anything_is_heard(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="3 utterances are too few"):
         material([write_corpus(tmp_path, [("ab", "me", "train")] * 3)], [], 10)
+    with pytest.raises(TrainingError, match='All 10 utterances are "set": "dev"'):
+        material([write_corpus(tmp_path / "judged", [("ab", "me", "dev")] * 10)], [], 10)
 
 
 def run_finetune(model: Path, folder: Path, corpus: Path) -> None:
