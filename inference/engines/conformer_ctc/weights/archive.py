@@ -91,8 +91,8 @@ class Archive:
         free_bytes = shutil.disk_usage(folder).free
         if num_bytes > free_bytes:
             raise WeightsError(
-                f"{self.path}: {WEIGHTS} takes {num_bytes / 1e9:.1f} GB when it is unpacked, and {free_bytes / 1e9:.1f} GB are free "
-                f"in {folder}. Set TMPDIR to a folder with more room, or save the model without compression."
+                f"{self.path}: {WEIGHTS} takes {num_bytes / 1e9:.1f} GB when it is unpacked, and {free_bytes / 1e9:.1f} GB "
+                f"are free in {folder}. Set TMPDIR to a folder with more room, or save the model without compression."
             )
 
     @contextmanager
