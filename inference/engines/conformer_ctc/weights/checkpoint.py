@@ -162,7 +162,18 @@ def _transducer_shapes(outline: Outline, parameters: Mapping[str, Tensor], sourc
             head = RnntHead(found.sizes.with_common(outline.config.d_model, len(outline.tokens) + 1))
     except (KeyError, ValueError, RuntimeError) as err:
         raise WeightsError(f"{source} has no whole transducer's head ({err}). Give the complete model.") from err
+    _check_prompts(outline.prompts, found.sizes.num_prompts, source)
     return {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
+
+
+def _check_prompts(prompts: Mapping[str, int], num_prompts: int, source: str) -> None:
+    strange = [f"{name} as number {number}" for name, number in prompts.items() if not 0 <= number < num_prompts]
+    if strange or (num_prompts and not prompts):
+        listed = strange[0] if strange else "none of them"
+        raise WeightsError(
+            f"{source}: the network wants to be told one of {num_prompts} languages, and the configuration lists {listed}. Does "
+            "it belong to it?"
+        )
 
 
 def _check_names(names: set[str], sentence: str) -> None:

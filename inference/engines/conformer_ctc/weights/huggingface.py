@@ -17,7 +17,7 @@ from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.config import EncoderConfig
 from inference.engines.conformer_ctc.weights.checkpoint import RNNT, Checkpoint, Outline, checked
 from inference.engines.conformer_ctc.weights.languages import AUTO, languages_of_name, languages_of_prompts
-from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings
+from inference.engines.conformer_ctc.weights.settings import ABSENT, Allowed, Settings, shown
 from inference.engines.containers import read_json, shapes_in, tensors_in
 from inference.engines.pieces import tokenizer_json_tokens
 from inference.errors import WeightsError
@@ -106,8 +106,10 @@ class HuggingFaceFiles:
             return {}
         processor = self._processor()
         listed = ABSENT if processor is None else processor.get("prompt_dictionary")
-        found = {str(name): int(number) for name, number in listed.items()} if isinstance(listed, dict) else {}
-        return {AUTO: usual} | found
+        found = listed if isinstance(listed, dict) else {}
+        if not all(isinstance(number, int) for number in found.values()):
+            raise WeightsError(f"{self.folder}/processor_config.json: prompt_dictionary is {shown(found)}; expected numbers.")
+        return {AUTO: usual, **{str(name): number for name, number in found.items()}}
 
     def _tokens(self, settings: Settings) -> Tokens:
         blank, num_outputs = settings.number("blank_token_id"), settings.number("vocab_size")

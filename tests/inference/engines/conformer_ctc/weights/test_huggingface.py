@@ -54,6 +54,15 @@ def test_a_model_that_wants_to_be_told_the_language_comes_with_its_languages(tmp
     assert files.outline().prompts == {"auto": 4, "de-DE": 2, "en-US": 0}
 
 
+def test_languages_without_numbers_are_refused(tmp_path: Path) -> None:
+    written = random_checkpoint(heads=("rnnt",), num_prompts=5)
+    folder = write_hugging_face(tmp_path / "m", written, {"model_type": "nemotron3_5_asr", "default_prompt_id": 4})
+    write_json(folder / "processor_config.json", {"prompt_dictionary": {"de-DE": "two"}})
+
+    with pytest.raises(WeightsError, match="prompt_dictionary is {'de-DE': 'two'}; expected numbers"):
+        HuggingFaceFiles("m", folder).outline()
+
+
 def test_lookaheads_of_the_published_models_are_taken_where_none_are_stated(tmp_path: Path) -> None:
     folder = write_hugging_face(tmp_path / "m", random_checkpoint(heads=("rnnt",)))
     (folder / "processor_config.json").unlink()

@@ -101,6 +101,25 @@ def test_the_languages_that_a_model_wants_to_be_told_are_its_languages(tmp_path:
     assert files.outline().prompts == prompts
 
 
+@pytest.mark.parametrize(
+    ("num_prompts", "prompts", "sentence"),
+    [
+        (5, {"en-US": 0, "de-DE": 5}, "one of 5 languages, and the configuration lists de-DE as number 5"),
+        (5, {"en-US": -1}, "lists en-US as number -1"),
+        (5, None, "one of 5 languages, and the configuration lists none of them"),
+        (0, {"en-US": 0}, "one of 0 languages, and the configuration lists en-US as number 0"),
+    ],
+)
+def test_languages_of_another_network_are_refused(
+    tmp_path: Path, num_prompts: int, prompts: dict[str, int] | None, sentence: str
+) -> None:
+    written = random_checkpoint(heads=("rnnt",), num_prompts=num_prompts)
+    config = changed(nemo_config(small()), "model_defaults.prompt_dictionary", prompts)
+
+    with pytest.raises(WeightsError, match=sentence):
+        NemoFile("m", write_nemo(tmp_path / "m.nemo", written.parameters, config)).load()
+
+
 def test_members_that_point_elsewhere_are_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
