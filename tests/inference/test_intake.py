@@ -195,7 +195,8 @@ def test_the_denoiser_does_not_hear_the_silence() -> None:
     (silence,) = with_silence.silence(700)
 
     assert len(silence) == 700
-    np.testing.assert_array_equal(*(intake.push(to_bytes(noise(5_000))) for intake in (with_silence, without)))
+    after, expected = (intake.push(to_bytes(noise(5_000))) for intake in (with_silence, without))
+    np.testing.assert_array_equal(after, expected)
 
 
 @pytest.mark.parametrize("rate_hz", RATES)

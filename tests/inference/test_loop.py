@@ -1,18 +1,15 @@
 """The recognition loop, its steps run by hand: no thread, no socket, the scripted engine."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pytest
 
-from inference.audio import SAMPLE_RATE_HZ, to_samples
+from inference.audio import to_samples
 from inference.decoding.lms import LanguageModels
 from inference.engines.base import Hypothesis, Window
 from inference.engines.fake import FakeEngine, FakeState, Faults
-from inference.gate import LOOKBACK_FRAMES
 from inference.loop import RecognitionLoop
 from inference.messages import (
     AnyStreamEvent,
@@ -30,7 +27,7 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.vad import LevelVad, VadState
+from inference.vad import LevelVad
 from tests.inference.worker import say
 
 LINK = 1
@@ -265,31 +262,6 @@ def test_audio_that_cannot_be_read_fails_its_own_stream_only(bench: Bench) -> No
     assert bench.text(2) == "alpha bravo"
 
 
-def test_a_fault_while_judging_fails_its_own_stream_only(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.open(1)
-    bench.open(2)
-    bench.turn()
-    broken = bench.loop.clients[LINK, 1].stream.endpointer
-    monkeypatch.setattr(type(broken), "push", fails_for(broken, type(broken).push))
-    bench.hear(1, say("delta echo"))
-    bench.hear(2, say("alpha bravo"))
-    bench.end(2)
-
-    bench.run_dry()
-
-    assert isinstance(bench.events(1)[-1], StreamFailed)
-    assert bench.text(2) == "alpha bravo"
-
-
-def fails_for(broken: object, push: object) -> object:
-    def maybe_push(endpointer: object, prob: float, *, is_near: bool) -> object:
-        if endpointer is broken:
-            raise RuntimeError("a fault was switched on")
-        return push(endpointer, prob, is_near=is_near)  # type: ignore[operator]  # the method that is replaced
-
-    return maybe_push
-
-
 def test_a_client_gone_in_mid_speech_leaves_nothing_behind(bench: Bench) -> None:
     bench.open(1)
     bench.open(1, link=2)
@@ -336,40 +308,6 @@ def test_more_streams_than_allowed_are_refused_and_a_free_place_is_used_again(en
     assert isinstance(refused, StreamFailed)
     assert (refused.code, refused.retryable, refused.retry_after_s) == ("server_full", True, 10)
     assert bench.text(3) == "alpha bravo"
-
-
-def test_a_loop_that_has_too_much_to_do_refuses_new_streams_and_lets_in_those_that_go_on(bench: Bench) -> None:
-    bench.open(1)
-    bench.turn()
-
-    bench.loop.is_overloaded = True
-    bench.open(2)
-    bench.loop.submit(LINK, [OpenStream(stream=3, options=StreamOptions(), goes_on=True)])
-    bench.turn()
-
-    (refused,) = bench.events(2)
-    assert isinstance(refused, StreamFailed)
-    assert (refused.code, refused.retryable, refused.retry_after_s) == ("server_full", True, 10)
-    assert [type(bench.events(stream)[0]) for stream in (1, 3)] == [StreamOpened] * 2
-
-
-@pytest.mark.parametrize(
-    ("options", "code"),
-    [
-        ({"model": "nobody"}, "unknown_model"),
-        ({"model": "fake", "languages": ("xx",)}, "unsupported_language"),
-        ({"languages": ("en", "xx")}, "unsupported_language"),
-    ],
-)
-def test_what_no_model_can_do_is_refused_with_its_code(bench: Bench, options: dict[str, Any], code: str) -> None:
-    bench.open(1, **options)
-
-    bench.turn()
-
-    (failed,) = bench.events(1)
-    assert isinstance(failed, StreamFailed)
-    assert failed.code == code
-    assert "fake" in failed.message
 
 
 @pytest.mark.parametrize(
@@ -441,49 +379,6 @@ def test_a_stream_far_behind_does_not_hold_up_the_others(bench: Bench) -> None:
     assert bench.text(2) == "bravo charlie"
 
 
-SECOND_OF_QUIET = bytes(2 * SAMPLE_RATE_HZ)
-
-
-def test_the_quiet_before_a_beginning_is_judged_in_one_call(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    judge = LevelVad.run_probabilities
-
-    def counted(vad: LevelVad, frames: np.ndarray, state: VadState) -> list[float]:
-        calls.append(len(frames))
-        return judge(vad, frames, state)
-
-    monkeypatch.setattr(LevelVad, "run_probabilities", counted)
-    bench.open(1)
-    bench.hear(1, 3 * SECOND_OF_QUIET + say("alpha bravo"))
-    bench.end(1)
-
-    bench.run_dry()
-
-    assert calls[0] == LOOKBACK_FRAMES
-    assert bench.text(1) == "alpha bravo"
-
-
-def test_hundreds_that_are_startled_at_once_hold_nobody_up(bench: Bench) -> None:
-    """The clock goes on by 30 ms at each look, so that two of them fill the time that all may take in a pass."""
-    bench.loop.frame_judge.clock = itertools.count(0.0, 0.03).__next__
-    for stream in range(6):
-        bench.open(stream)
-        bench.hear(stream, 3 * SECOND_OF_QUIET + say("alpha"))
-    bench.loop.take(wait=False)
-
-    waiting = []
-    for _ in range(3):
-        bench.loop.judge()
-        waiting.append(sum(client.stream.has_frame() for client in bench.loop.clients.values()))
-
-    assert waiting == [5, 4, 3]
-    bench.run_dry()
-    for stream in range(6):
-        bench.end(stream)
-    bench.run_dry()
-    assert [bench.text(stream) for stream in range(6)] == ["alpha"] * 6
-
-
 def test_words_stand_where_they_were_said(bench: Bench) -> None:
     silence = np.zeros(to_samples(2_000), dtype="<i2").tobytes()
     bench.open(1)
@@ -495,17 +390,6 @@ def test_words_stand_where_they_were_said(bench: Bench) -> None:
     (final,) = [event for event in bench.events(1) if isinstance(event, TranscriptFinal)]
     assert [(word.text, round(word.start_ms, -1)) for word in final.words] == [("alpha", 2_000), ("bravo", 2_400)]
     assert all(0 <= word.end_ms - word.start_ms - 300 <= 1 for word in final.words)
-
-
-def test_the_detector_remembers_each_stream_apart(bench: Bench) -> None:
-    bench.open(1)
-    bench.open(2)
-    bench.turn()
-
-    states = [client.stream.vad for client in bench.loop.clients.values()]
-
-    assert len({id(state) for state in states}) == 2
-    assert all(isinstance(state, VadState) for state in states)
 
 
 def test_stop_ends_the_loop_while_it_waits(bench: Bench) -> None:

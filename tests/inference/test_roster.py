@@ -97,6 +97,17 @@ def test_a_model_is_used_by_those_that_it_hears_or_is_about_to_hear(hall: Hall) 
     assert list(hall.roster.users_of("old")) == [will_hear, writes_partials, other]
 
 
+def test_a_model_is_used_until_its_engine_has_forgotten_the_stream(hall: Hall) -> None:
+    """Where nobody speaks a stream changes at once, and the engines take notice at the end of the pass."""
+    client = hall.add(7, hall.old)
+    hall.roster.change_model(client, "new")
+    before = list(hall.roster.users_of("old"))
+
+    hall.roster.follow_model(client)
+
+    assert (before, list(hall.roster.users_of("old"))) == ([client], [])
+
+
 def test_a_model_that_stays_is_told_of_to_nobody(hall: Hall) -> None:
     hall.add(7, hall.old)
     hall.roster.drop((LINK, 7))
@@ -188,7 +199,8 @@ def test_a_draft_lasts_as_long_as_its_segment(hall: Hall) -> None:
     hall.roster.drop_old_draft(client)
 
     assert in_it is not None
-    assert (client.draft, hall.fast.states, hall.roster.has_freed) == (None, [], True)
+    assert (hall.fast.states, hall.roster.has_freed) == ([], True)
+    assert client.draft is None
 
 
 def test_a_draft_of_the_segment_before_is_none_of_the_next(hall: Hall) -> None:

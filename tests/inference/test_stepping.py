@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference import metrics
 from inference.batching import Gathering
 from inference.clients import Client, give_up
 from inference.endpointing import FRAME_SAMPLES
@@ -174,7 +175,7 @@ def test_a_batch_of_which_nothing_is_left_is_none(hall: Hall) -> None:
 
     assert hall.step() == []
     assert client.stream.is_done
-    assert hall.step() == []
+    assert hall.meters.registry.get_sample_value(f"{metrics.BATCH_SIZE.name}_count") == 0
 
 
 @pytest.mark.parametrize("is_short", [True, False])
