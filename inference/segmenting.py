@@ -265,8 +265,10 @@ class Segmenter:
         return Segment(start, voiced_from, options.languages, options.hotwords, *models)
 
     def _close(self, end: int) -> None:
-        ended = self._voice.ended
-        self._segments.close(end, end if self._voice.is_voiced_now else min(end, ended))
+        ended, segment = self._voice.ended, self._segments.open
+        assert segment is not None
+        heard_until = max(ended, segment.voiced_from)  # a cut in a pause may have left it without a voice
+        self._segments.close(end, end if self._voice.is_voiced_now else min(end, heard_until))
         self.events.append(SpeechEnded(stream=self.stream_id, at_ms=to_ms(ended)))
         self._adopt_options()
 

@@ -160,6 +160,19 @@ def test_speech_that_goes_on_after_such_a_pause_begins_anew_behind_it() -> None:
     assert talk.turns == ["SpeechStarted", "SpeechEnded"] * 2
 
 
+def test_a_segment_that_is_cut_off_in_a_short_pause_and_hears_no_voice_does_not_end_before_it_begins() -> None:
+    """The cut lies a quarter of a second behind the voice, and what is shown of a segment is close to its voice."""
+    talk = Talk((1.0, 80), max_segment_ms=3_000)
+    talk.push(of_frames(80))
+    talk.push(to_samples(200), 0.01)
+    talk.hear(to_samples(100), 0.0)
+    talk.hear(to_samples(2_000), 0.01)
+
+    first, second = talk.finals
+    assert talk.segments[1] == (of_frames(80) + to_samples(250), of_frames(80) + POST_ROLL_SAMPLES)
+    assert first.end_ms == second.start_ms <= second.end_ms
+
+
 def test_a_long_segment_goes_on_over_a_pause_as_short_as_any() -> None:
     talk = Talk((1.0, 80), (0.0, 13), (1.0, 20), endpoint_ms=2_000, max_segment_ms=3_000)
 
