@@ -28,11 +28,12 @@ THRESHOLD: Final = 20.0
 SETTLED_MS: Final = 1_000
 """Texts that disagree with the best one about what it wrote so long ago are dropped: it has become stable."""
 NEVER: Final = -math.inf
+HALF: Final = math.log(0.5)
 
 
 class Prefix:
-    """A beginning of texts: all tokens on the way from the root. bonus: what they add to its score. frame: when it was first
-    heard."""
+    """A beginning of texts: all tokens on the way from the root. bonus: what they add to its score. frame: when its last token was
+    heard; what was faintly heard before does not count."""
 
     __slots__ = ("after", "bonus", "context", "depth", "frame", "parent", "token")
 
@@ -41,7 +42,7 @@ class Prefix:
         self.token: Final = token
         self.context: Final = context
         self.bonus: Final = bonus
-        self.frame: Final = frame
+        self.frame = frame
         self.depth: Final[int] = 0 if parent is None else parent.depth + 1
         self.after: Final[dict[int, Prefix]] = {}
 
@@ -150,15 +151,21 @@ class PrefixDecoder:
     def _hear(self, tokens: dict[int, float], blank: float) -> None:
         """One frame. tokens: log probabilities of those that are likely."""
         after: Beam = {}
+        longer_now: dict[Prefix, float] = {}
         for prefix, (with_blank, without) in self._beam.items():
             either = _sum(with_blank, without)
             _add(after, prefix, either + blank, without + tokens.get(prefix.token, NEVER))
             for token, log_prob in tokens.items():
                 before = with_blank if token == prefix.token else either
                 if before > NEVER:
-                    _add(after, prefix.then(token, self._scores, self._num_frames), NEVER, before + log_prob)
-        self._num_frames += 1
+                    longer = prefix.then(token, self._scores, self._num_frames)
+                    longer_now[longer] = before + log_prob
+                    _add(after, longer, NEVER, before + log_prob)
         best = self._ranked(after)
+        for prefix in best:  # most of what it is came now
+            if longer_now.get(prefix, NEVER) > _sum(*after[prefix]) + HALF:
+                prefix.frame = self._num_frames
+        self._num_frames += 1
         least = _sum(*after[best[0]]) + best[0].bonus - THRESHOLD
         settled = best[0].up_to(self._num_frames - SETTLED_MS // self._frame_ms)
         self._beam = {

@@ -124,3 +124,12 @@ def test_words_that_it_does_not_know_are_less_likely_by_the_price_that_it_says(p
     log_probs = frames(LETTERS, [*({letter: 0.98} for letter in "the cu"), {"t": 0.3, "d": 0.6}])
 
     assert (heard(opened(), log_probs).text, heard(opened(model=pets), log_probs).text) == ("the cud", "the cut")
+
+
+@pytest.mark.parametrize("faintly", [1e-6, 0.01])
+def test_a_letter_that_was_faintly_heard_long_ago_is_not_settled_as_soon_as_it_is_said(faintly: float) -> None:
+    """The hotword is behind at its first letter, and would be dropped there if the other text were."""
+    before: list[dict[str, float]] = [{"_": 0.9, "c": faintly}, *[{"_": 0.97}] * 40]
+    log_probs = frames(LETTERS, [*before, {"c": 0.75, "k": 0.15}, {"a": 0.9}, {"t": 0.9}])
+
+    assert heard(opened("kat"), log_probs).text == "kat"
