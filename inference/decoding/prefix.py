@@ -32,8 +32,8 @@ HALF: Final = math.log(0.5)
 
 
 class Prefix:
-    """A beginning of texts: all tokens on the way from the root. bonus: what they add to its score. frame: when its last token was
-    heard; what was faintly heard before does not count."""
+    """A beginning of texts: all tokens on the way from the root. bonus: what they add to its score. frame: when its last token
+    was heard; what was faintly heard before does not count."""
 
     __slots__ = ("after", "bonus", "context", "depth", "frame", "parent", "token")
 
