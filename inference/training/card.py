@@ -15,17 +15,29 @@ Results = Sequence[tuple[str, Verdict]]
 """How it was decoded, and what came of it."""
 
 
-def write_results(folder: Path, results: Results, step: int) -> None:
-    """Put the table into the card of the model in `folder`.
+def open_card(folder: Path) -> None:
+    """See that the model in `folder` has a card with a place for a table; where it has none at all, begin one.
 
     Raises:
-        TrainingError: there is no card, or it has no place for a table.
+        TrainingError: its card has no place for a table.
     """
     path = folder / CARD
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if BEGIN not in text or END not in text:
-        raise TrainingError(f"{path} has no lines {BEGIN!r} and {END!r}; write a card with them, or export without --data.")
-    path.write_text(with_table(text, table(results, step)), encoding="utf-8")
+    if not path.exists():
+        path.write_text(f"# {folder.resolve().name}\n\n{BEGIN}\n{END}\n", encoding="utf-8")
+    elif not _has_place(path.read_text(encoding="utf-8")):
+        raise TrainingError(
+            f"{path} has no lines {BEGIN!r} and {END!r}; add them where the table is to be, or move the card away."
+        )
+
+
+def write_results(folder: Path, results: Results, step: int) -> None:
+    """Put the table into the card of the model in `folder`, which `open_card` has seen."""
+    path = folder / CARD
+    path.write_text(with_table(path.read_text(encoding="utf-8"), table(results, step)), encoding="utf-8")
+
+
+def _has_place(text: str) -> bool:
+    return BEGIN in text and END in text
 
 
 def with_table(text: str, lines: str) -> str:

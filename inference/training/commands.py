@@ -12,7 +12,7 @@ from inference.engines.arithmetic import BY_NAME, FP32, INT8
 from inference.engines.conformer_ctc.weights.own import CONFIG
 from inference.training import grammar
 from inference.training.aligning import read_timings, save_timings, word_times
-from inference.training.card import write_results
+from inference.training.card import open_card, write_results
 from inference.training.errors import TrainingError
 from inference.training.export import export_network, num_bytes
 from inference.training.finetuning import Adaptation, Guard, finetune_guarded, material
@@ -20,7 +20,7 @@ from inference.training.grammar import mixture
 from inference.training.hearing import Ear, answers, read_language_model
 from inference.training.judging import Answer, Verdict, held_out_trials, verdicts
 from inference.training.language import build_language_model, build_one_form
-from inference.training.recipe import Recipe, read_recipe
+from inference.training.recipe import read_recipe
 from inference.training.runs import (
     CHECKPOINT,
     RECIPE,
@@ -30,6 +30,7 @@ from inference.training.runs import (
     batch_maker,
     carry_on,
     read_checkpoint,
+    recipe_of_run,
     start,
     training_items,
 )
@@ -71,7 +72,7 @@ def _add_data(command: ArgumentParser) -> None:
 
 
 def train_command(options: Namespace) -> None:
-    recipe = read_recipe(options.recipe) if options.recipe else Recipe()
+    recipe = read_recipe(options.recipe) if options.recipe else recipe_of_run(options.run)
     changes = {"num_steps": options.steps, "seed": options.seed}
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     places = Places(options.run, tuple(options.data), options.noise)
@@ -142,6 +143,7 @@ def export_command(options: Namespace) -> None:
     export_network(network, options.model, options.form, options.lm)
     _say(f"{options.model}: {num_bytes(options.model) / 1e6:.1f} MB.")
     if options.data:
+        open_card(options.model)
         results = _evaluate(options.model, options)
         write_results(options.model, results, read_checkpoint(options.run / CHECKPOINT)["step"])
 

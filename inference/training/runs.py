@@ -67,6 +67,11 @@ def batch_maker(recipe: Recipe, items: Sequence[Item], noise: Path | None, timin
     return BatchMaker(library, Speaker(AudioShelf(), timings), augmenter, BLANK, recipe)
 
 
+def recipe_of_run(run: Path) -> Recipe:
+    """That of the training which lies in the folder; the built-in one where none does."""
+    return read_recipe(run / RECIPE) if (run / RECIPE).exists() else Recipe()
+
+
 def start(places: Places, recipe: Recipe) -> Trainer:
     """A new training, or the one that lies in the folder, continued by `recipe`; network and seed stay."""
     places.run.mkdir(parents=True, exist_ok=True)

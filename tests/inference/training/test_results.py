@@ -9,6 +9,7 @@ import torch
 from inference.engines.conformer_ctc.weights.own import OwnFiles
 from inference.features import LogMel, LogMelOptions
 from inference.training import finetuning
+from inference.training.card import CARD, open_card, write_results
 from inference.training.commands import parser
 from inference.training.corpus import read_corpus
 from inference.training.errors import TrainingError, WorseModelError
@@ -45,6 +46,29 @@ def test_an_interval_is_narrower_with_more_utterances_and_always_the_same() -> N
 
     assert few == interval(wrong, said)
     assert few[0] <= many[0] < 0.15 < many[1] <= few[1]
+
+
+def test_a_model_without_a_card_gets_one_and_one_with_a_card_keeps_what_else_it_says(tmp_path: Path) -> None:
+    open_card(tmp_path)
+    begun = (tmp_path / CARD).read_text(encoding="utf-8")
+    (tmp_path / CARD).write_text(f"{begun}\nMade by us.\n", encoding="utf-8")
+
+    for rate in (0.5, 0.25):
+        open_card(tmp_path)
+        write_results(tmp_path, [("greedy", verdict("letters", rate))], 1200)
+
+    title, *_, row, _, _, said = (tmp_path / CARD).read_text(encoding="utf-8").splitlines()
+    assert (title, said) == (f"# {tmp_path.name}", "Made by us.")
+    assert row == "| letters | greedy | 10 | 100 | 25.0% | 25.0% to 25.0% |"
+
+
+def test_a_card_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / CARD).write_text("# Mine\n", encoding="utf-8")
+
+    with pytest.raises(TrainingError, match=r"has no lines .* add them where the table is to be, or move the card away"):
+        open_card(tmp_path)
+
+    assert (tmp_path / CARD).read_text(encoding="utf-8") == "# Mine\n"
 
 
 def test_isolated_words_of_held_out_speakers_are_joined_each_once(tmp_path: Path) -> None:

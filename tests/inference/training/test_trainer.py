@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from inference.training.batches import BatchMaker, batches
-from inference.training.recipe import Recipe
+from inference.training.commands import parser
+from inference.training.recipe import Recipe, read_recipe
 from inference.training.runs import (
     CHECKPOINT,
+    RECIPE,
     Pace,
     Places,
     averaged_network,
@@ -65,6 +67,19 @@ def test_a_training_that_was_stopped_goes_on_to_the_bit_as_if_it_had_not(tmp_pat
     assert read_checkpoint(places.run / CHECKPOINT)["step"] == 6
     exported, average = averaged_network(places.run)[1].state_dict(), unbroken.average.state_dict()
     assert all(torch.equal(exported[name], tensor) for name, tensor in average.items())
+
+
+def test_a_training_that_goes_on_keeps_its_recipe_unless_it_is_given_another(tmp_path: Path) -> None:
+    run, first = tmp_path / "run", tmp_path / "first.json"
+    tiny_recipe(batch_s=2.0).save(first)
+    command = ["train", str(run), "--data", str(word_corpus(tmp_path)), "--here"]
+
+    for more in (["--recipe", str(first), "--steps", "1"], ["--steps", "2"]):
+        options = parser().parse_args([*command, *more])
+        options.run_command(options)
+
+    assert read_checkpoint(run / CHECKPOINT)["step"] == 2
+    assert read_recipe(run / RECIPE) == tiny_recipe(batch_s=2.0, num_steps=2)
 
 
 def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
