@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
@@ -126,7 +126,7 @@ def start_session(entry: SessionStarted) -> None:
     )
     Session.objects.bulk_create([session], ignore_conflicts=True)
     if entry.right is not None:
-        grant(entry.session_id, entry.right)
+        grant(entry.session_id, replace(entry.right, options=storable(entry.right.options)))
 
 
 def _unwanted(entry: SessionStarted) -> str:

@@ -21,8 +21,9 @@ TOKEN = "a-long-random-token"
 SETTLED = Checkpoint(transcribed_samples=16_000, silence_samples=8_000, gap_samples=1_600, next_segment=1)
 
 
-def begin(owner: User | None = None) -> UUID:
+def begin(owner: User | None = None, start: Start | None = None) -> UUID:
     session_id = uuid4()
+    options = to_builtins(start or Start(reliable=True, endpoint_ms=700))
     started = services.SessionStarted(
         session_id=session_id,
         owner_id=owner.pk if owner else None,
@@ -30,7 +31,7 @@ def begin(owner: User | None = None) -> UUID:
         model="fake",
         language="en",
         started_at=datetime.now(UTC),
-        right=ResumeRight(hash_of(TOKEN), to_builtins(Start(reliable=True, endpoint_ms=700))),
+        right=ResumeRight(hash_of(TOKEN), options),
     )
     services.store([started])
     return session_id
@@ -80,6 +81,18 @@ def test_the_next_process_learns_everything_that_the_last_one_stored() -> None:
     assert (taken.epoch, taken.start.endpoint_ms, taken.model, taken.checkpoint) == (1, 700, "fake", SETTLED)
     assert [(final.segment, final.text, final.words[0].text) for final in taken.finals] == [(0, "hello", "hello")]
     assert taken.done is None
+
+
+def test_a_session_whose_options_the_database_cannot_hold_is_stored_and_resumed_all_the_same() -> None:
+    start = Start(reliable=True, metadata={"note": "a\0b"}, hotwords=["Har\0k"])
+    session_id = begin(start=start)
+    services.store([a_final(session_id, 0, Hold(0, SETTLED))])
+
+    taken = take(session_id)
+
+    assert taken is not None
+    assert [final.text for final in taken.finals] == ["hello"]
+    assert (taken.start.metadata, taken.start.hotwords) == ({"note": "ab"}, ["Hark"])
 
 
 def test_only_the_finals_that_the_client_lacks_are_told() -> None:
