@@ -93,13 +93,21 @@ class StreamConsumer:
 
     def on_loss(self, loss: Loss) -> None:
         """From the warden: what let the client in is no longer valid."""
-        if self.stream is not None:
+        if self.stream is not None and not self._is_superseded(self.stream):
             self.stream.refuse(loss.code, loss.message)
         else:
             self.outbox.put(Close(CloseCode.POLICY, loss.code))
 
     def received_ms(self) -> int:
-        return self.stream.session.received_ms if self.stream is not None else 0
+        """Audio of a session that is not over: that of the others is counted where they are stored."""
+        stream = self.stream
+        if stream is None or stream.session.phase is Phase.OVER or self._is_superseded(stream):
+            return 0
+        return stream.session.received_ms
+
+    def _is_superseded(self, stream: LiveStream) -> bool:
+        """Whether the session goes on over another socket: this one may hang for a minute until it is known to be dead."""
+        return stream.outbox not in {None, self.outbox}
 
     async def run(self) -> None:
         """Until the socket is closed, and, where nobody can come back, until the last word is stored."""
