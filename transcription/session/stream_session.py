@@ -446,7 +446,7 @@ class StreamSession:
         return [CancelRecognition(), *actions]
 
     def _ack_if_due(self) -> list[Action]:
-        return self.arrival.ack_if_due() if self.phase in {Phase.LIVE, Phase.ENDING} else []
+        return self.arrival.ack_if_due() if self.model and self.phase in {Phase.LIVE, Phase.ENDING} else []
 
     def _on_gap(self, gap: Gap) -> list[Action]:
         """Stored before it is told, and before anything that is settled behind it."""

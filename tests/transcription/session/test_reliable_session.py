@@ -124,3 +124,17 @@ def test_an_end_beyond_all_that_can_be_missing_is_refused() -> None:
 
     assert talk.codes == ["offset_out_of_range"]
     assert talk.session.phase is Phase.OVER
+
+
+def test_nothing_is_acknowledged_before_ready_even_where_the_end_came_before_it() -> None:
+    talk = Talk()
+    talk.tell("start", reliable=True)
+    talk.tell("end", samples=2 * RATE_HZ)
+
+    send_seconds(talk, 0, 2)
+    early = talk.sent(Ack)
+    talk.hear(opened())
+    progress(talk, RATE_HZ)
+
+    assert early == []
+    assert len(talk.sent(Ack)) == 1
