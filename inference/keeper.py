@@ -128,7 +128,7 @@ class ModelKeeper:
         return _answer(loaded)
 
     async def _present(self, request: LoadModel) -> ModelLoaded | None:
-        """The model if it is there; one that is about to be unloaded stays then.
+        """The model if it is there; one that is about to be unloaded stays then, unless it was taken out a moment ago.
 
         Raises:
             NameTakenError: another one has its name.
@@ -137,7 +137,9 @@ class ModelKeeper:
         source = self._sources.get(name)
         if source is None:
             return None
-        info = next(info for info in await self._on_recognition(self._mover.infos) if info.name == name)
+        info = _of(name, await self._on_recognition(self._mover.infos))
+        if info is None:
+            return None
         if source != registry.source_of(request.spec) or request.spec.precision not in {"auto", info.precision or "auto"}:
             kind = f"from {source}, in {info.precision or 'no'} precision"
             raise NameTakenError(f"Another model is called {name} here: {kind}. Give this one another name.")
@@ -146,8 +148,8 @@ class ModelKeeper:
             drain.is_off = True
             drain.unused.set()
         self._announce(infos)
-        info = next(info for info in infos if info.name == name)
-        return ModelLoaded(model=name, info=info, load_ms=0, memory_bytes=info.memory_bytes)
+        info = _of(name, infos)
+        return None if info is None else ModelLoaded(model=name, info=info, load_ms=0, memory_bytes=info.memory_bytes)
 
     # Unloading
 
@@ -214,8 +216,8 @@ class ModelKeeper:
 
     async def _closed(self, name: str) -> tuple[int, int]:
         """Memory before and after."""
-        self._sources.pop(name)
         engine = await self._on_recognition(partial(self._mover.remove, name))
+        del self._sources[name]
         self._announce(await self._on_recognition(self._mover.infos))
         device = device_of(engine, self._config)
         before_bytes = memory.used_bytes(device)
@@ -265,6 +267,10 @@ async def _in(start: Callable[[Callable[[], None]], object], function: Callable[
 
     start(run)
     return await asyncio.wrap_future(done)
+
+
+def _of(name: str, infos: tuple[ModelInfo, ...]) -> ModelInfo | None:
+    return next((info for info in infos if info.name == name), None)
 
 
 def _broken(model: str, stage: Stage) -> ModelFailed:

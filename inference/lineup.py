@@ -10,7 +10,14 @@ from msgspec import structs
 
 from inference.batching import Pace
 from inference.engines.base import Engine
-from inference.errors import InferenceError, ModelNeededError, MovedError, UnknownModelError, UnsupportedLanguageError
+from inference.errors import (
+    InferenceError,
+    ModelKeptError,
+    ModelNeededError,
+    MovedError,
+    UnknownModelError,
+    UnsupportedLanguageError,
+)
 from inference.messages import ModelInfo, StreamOptions
 from inference.segment import Stride
 
@@ -168,8 +175,13 @@ class Lineup:
         self._elsewhere.discard(name)
 
     def remove(self, name: str) -> Engine[Any]:
-        """Give it away; `retire` came before."""
-        assert name in self._retiring
+        """Give it away; `retire` came before.
+
+        Raises:
+            ModelKeptError: `restore` has come since.
+        """
+        if name not in self._retiring:
+            raise ModelKeptError(f"{name} was asked for again while it was being unloaded, so it stays.")
         self._leaving.discard(name)
         del self._retiring[name], self.paces[name]
         return self.engines.pop(name)

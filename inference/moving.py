@@ -75,7 +75,11 @@ class Mover:
         return self._lineup.infos()
 
     def remove(self, name: str) -> Engine[Any]:
-        """Nobody needs it any more; whoever gets it closes it."""
+        """Nobody needs it any more; whoever gets it closes it.
+
+        Raises:
+            ModelKeptError: as `Lineup.remove`.
+        """
         return self._lineup.remove(name)
 
     def infos(self) -> tuple[ModelInfo, ...]:
