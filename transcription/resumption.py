@@ -18,8 +18,8 @@ from inference.messages import Checkpoint
 from transcription.models import ResumePoint, Segment, Session
 from transcription.protocol import Done, FinalResult, Gap, Start, Word
 
-MAX_REPLAYED: Final = 1000
-"""Finals that a client which comes back is told at most; it lacks a few in truth."""
+MAX_REPLAYED: Final = 256
+"""Finals that a client which comes back is told at most, the newest: as many as a process keeps. It lacks a few in truth."""
 
 
 def hash_of(token: str) -> str:
@@ -123,8 +123,8 @@ def take_over(session_id: UUID, token: str, owner_id: int | None, next_segment: 
 
 
 def finals_since(session_id: UUID, next_segment: int) -> list[FinalResult]:
-    """Stored finals from that number on."""
-    segments = Segment.objects.filter(session=session_id, number__gte=next_segment).order_by("number")[:MAX_REPLAYED]
+    """Stored finals from that number on; of many the newest, so that none is left out before the next."""
+    newest = Segment.objects.filter(session=session_id, number__gte=next_segment).order_by("-number")[:MAX_REPLAYED]
     return [
         FinalResult(
             segment=segment.number,
@@ -137,7 +137,7 @@ def finals_since(session_id: UUID, next_segment: int) -> list[FinalResult]:
             words=convert(segment.words, list[Word]),
             revised=segment.revised,
         )
-        for segment in segments
+        for segment in reversed(newest)
     ]
 
 

@@ -105,6 +105,18 @@ def test_only_the_finals_that_the_client_lacks_are_told() -> None:
     assert [final.segment for final in taken.finals] == [2]
 
 
+def test_of_more_finals_than_are_told_again_the_newest_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next final follows them without a hole."""
+    monkeypatch.setattr(resumption, "MAX_REPLAYED", 2)
+    session_id = begin()
+    services.store([a_final(session_id, number, Hold(0, SETTLED)) for number in range(4)])
+
+    taken = take(session_id)
+
+    assert taken is not None
+    assert [final.segment for final in taken.finals] == [2, 3]
+
+
 def test_a_process_that_lost_a_session_can_write_nothing_of_it() -> None:
     session_id = begin()
     take(session_id)
