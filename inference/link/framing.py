@@ -12,7 +12,7 @@ def pack(body: bytes) -> bytes:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The next body, or None when the other side is gone.
+    """The next body, or None when the other side is gone, or cannot be reached any more.
 
     Raises:
         ValueError: the length cannot be right; the peer does not speak this protocol.
@@ -22,5 +22,5 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
         if num_bytes > MAX_FRAME_BYTES:
             raise ValueError(f"a link frame of {num_bytes} bytes was announced; at most {MAX_FRAME_BYTES} are allowed")
         return await reader.readexactly(num_bytes)
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, OSError):
         return None

@@ -1,6 +1,7 @@
 """The link to one inference process, against a process that says exactly what a test tells it to."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -253,3 +254,14 @@ async def test_a_process_that_reads_nothing_for_long_is_lost(script: Script, mon
 
     assert (link.status, len(link._outbox)) == (NO_WORKER, 0)
     await link.close()
+
+
+async def test_a_link_that_ends_as_no_link_should_is_opened_again(script: Script, link: WorkerLink) -> None:
+    assert link._writer is not None
+    link._writer.transport.get_protocol().connection_lost(OSError(errno.EHOSTUNREACH, "No route to host"))
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not (script.num_lost and link.can_take):
+            await script.heard()
+
+    assert script.num_lost == 1

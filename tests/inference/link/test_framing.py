@@ -1,6 +1,7 @@
 """Frames on a byte stream."""
 
 import asyncio
+import errno
 
 import pytest
 
@@ -24,6 +25,14 @@ async def test_frames_are_read_one_after_the_other_and_then_nothing() -> None:
 @pytest.mark.parametrize("end", [0, 1, 3, 4, 7])
 async def test_a_frame_that_is_cut_off_is_the_end(end: int) -> None:
     assert await read_frame(reader_of(pack(b"hello")[:end])) is None
+
+
+@pytest.mark.parametrize("number", [errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH])
+async def test_a_peer_that_cannot_be_reached_any_more_is_gone(number: int) -> None:
+    reader = reader_of(pack(b"hello")[:4], is_over=False)
+    reader.set_exception(OSError(number, errno.errorcode[number]))
+
+    assert await read_frame(reader) is None
 
 
 async def test_a_length_that_cannot_be_right_is_refused() -> None:
