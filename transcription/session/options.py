@@ -32,14 +32,14 @@ def unsupported_in(start: Start) -> str | None:
     return None
 
 
-def misread_without(start: Start, *, taken: AudioFormat | None, is_reliable: bool) -> str | None:
-    """Why audio that came before `start` was misread, or None. `taken`: as what it was read; None: a container."""
+def misread_without(start: Start, *, taken: AudioFormat | ContainerEncoding, is_reliable: bool) -> str | None:
+    """Why audio that came before `start` was misread, or None. `taken`: as what it was read."""
     if start.reliable != is_reliable:
         return "start asks for reliable mode, but audio came before it. Send start first."
-    if taken is None or raw_format_of(start) == taken:
+    said = container_of(start) or raw_format_of(start)
+    if said == taken or (start.encoding is None and isinstance(taken, str)):
         return None
-    came = _described(raw_format_of(start))
-    return f"start says {came}, but audio came before it and was taken as {_described(taken)}. Send start first."
+    return f"start says {_described(said)}, but audio came before it and was taken as {_described(taken)}. Send start first."
 
 
 def change_of(start: Start, default_language: str) -> Configure:
@@ -92,5 +92,7 @@ def recognition_change(
     )
 
 
-def _described(audio_format: AudioFormat) -> str:
+def _described(audio_format: AudioFormat | ContainerEncoding) -> str:
+    if isinstance(audio_format, str):
+        return audio_format
     return f"{audio_format.encoding} at {audio_format.sample_rate_hz} Hz with {audio_format.num_channels} channel(s)"

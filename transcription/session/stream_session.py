@@ -355,7 +355,7 @@ class StreamSession:
 
     def _on_late_start(self, start: Start) -> list[Action]:
         """Audio came first and was taken as the defaults say; a start that says otherwise means that it was misread."""
-        taken = None if self.arrival.container is not None else self.arrival.format
+        taken = self.arrival.container or self.arrival.format
         if (refusal := self.terms.late_refusal(start, taken, is_reliable=self.is_reliable)) is not None:
             return self._fail(*refusal)
         warning = self._warning(

@@ -10,7 +10,7 @@ from inference import messages as link
 from inference.capabilities import WISHES, Wish, uses
 from inference.decoding.artefact import NO_LANGUAGE_MODEL
 from transcription.languages import language_complaint, language_tags
-from transcription.protocol import Configure, Start
+from transcription.protocol import Configure, ContainerEncoding, Start
 from transcription.serving.routes import Choice, RouteTable
 from transcription.session.actions import ConfigureRecognition, OpenRecognition
 from transcription.session.intake import AudioFormat
@@ -76,8 +76,8 @@ class Terms:
         sentence = unsupported_in(start) or self.steering.scenario_complaint(start)
         return None if sentence is None else Complaint("unsupported_option", sentence)
 
-    def late_refusal(self, start: Start, taken: AudioFormat | None, *, is_reliable: bool) -> Complaint | None:
-        """Audio came before `start` and was read as `taken` (None: as a container) and as the defaults say."""
+    def late_refusal(self, start: Start, taken: AudioFormat | ContainerEncoding, *, is_reliable: bool) -> Complaint | None:
+        """Audio came before `start` and was read as `taken` and as the defaults say."""
         if (misread := misread_without(start, taken=taken, is_reliable=is_reliable)) is not None:
             return Complaint("start_after_audio", misread)
         if (refusal := self.refusal(start)) is not None:

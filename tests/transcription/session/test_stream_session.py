@@ -232,6 +232,15 @@ def test_hotwords_of_a_late_start_count_from_the_next_segment(talk: Talk) -> Non
     assert action.hotwords == ("Hark",)
 
 
+@pytest.mark.parametrize("encoding", [None, "ogg"])
+def test_a_late_start_that_fits_the_file_that_came_before_it_ends_nothing(talk: Talk, encoding: str | None) -> None:
+    talk.audio(b"OggS" + SECOND)
+
+    talk.tell("start", encoding=encoding, sample_rate=48_000)
+
+    assert talk.codes == ["container_detected", "late_start"]
+
+
 def test_configure_does_not_know_denoise(talk: Talk) -> None:
     talk.tell("start")
     talk.hear(opened())
@@ -258,6 +267,19 @@ def test_configure_does_not_know_denoise(talk: Talk) -> None:
         ("frame over 1 MiB", [bytes(MAX_FRAME_BYTES + 1)], "frame_too_large", CloseCode.POLICY),
         ("a later frame over 1 MiB", [SECOND, bytes(MAX_FRAME_BYTES + 1)], "frame_too_large", CloseCode.POLICY),
         ("contradicting start", [SECOND, '{"type":"start","sample_rate":8000}'], "start_after_audio", CloseCode.BAD_REQUEST),
+        ("a container named late", [SECOND, '{"type":"start","encoding":"webm"}'], "start_after_audio", CloseCode.BAD_REQUEST),
+        (
+            "another container named late",
+            [b"OggS" + SECOND, '{"type":"start","encoding":"webm"}'],
+            "start_after_audio",
+            CloseCode.BAD_REQUEST,
+        ),
+        (
+            "bare samples named after a file",
+            [b"OggS" + SECOND, '{"type":"start","encoding":"pcm_s16le"}'],
+            "start_after_audio",
+            CloseCode.BAD_REQUEST,
+        ),
         (
             "a file in bare samples",
             ['{"type":"start","encoding":"pcm_f32le"}', b"OggS" + SECOND],
