@@ -285,9 +285,10 @@ class StreamHandle:
             self._begin_holding(progress.measured_samples, progress.floor_db)
 
     def _begin_holding(self, measured_samples: int, floor_db: float) -> None:
-        """The inference process has heard so much. What it has not heard yet must be quiet too."""
+        """The inference process has heard so much. What it has not heard yet must be quiet too, and no finalize: its final tells
+        how far the stream was settled then, which must not be before what has passed meanwhile."""
         first = self._frame_of(measured_samples)
-        unheard = [sent for sent in self._unsettled if sent.end_frame > first]
+        unheard = [sent for sent in self._unsettled if sent.end_frame > first or isinstance(sent.request, FinalizeStream)]
         payloads = [request.payload for sent in unheard if isinstance(request := self._from(sent, first), AudioChunk)]
         if len(payloads) == len(unheard):
             self._hush.begin(floor_db, measured_samples - self._began_sample)

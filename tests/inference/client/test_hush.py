@@ -165,6 +165,20 @@ def test_what_is_under_way_to_the_inference_process_must_be_quiet_too(unheard: b
     assert pieces(wire) == ([] if is_held else [QUIET])
 
 
+def test_nothing_is_held_back_before_a_finalize_is_answered_that_crossed_with_the_news_of_the_quiet() -> None:
+    """Else its final would take back what has passed as silence meanwhile, which nobody has any more."""
+    wire = Wire()
+    for _ in range(4):
+        wire.handle.send_audio(QUIET)
+    wire.handle.finalize()
+    wire.handle.take([progress(measured=4 * PIECE_FRAMES)])
+    wire.outbox.clear()
+
+    wire.handle.send_audio(QUIET)
+
+    assert pieces(wire) == [QUIET]
+
+
 def test_in_the_first_two_seconds_what_is_near_goes_at_once_however_loud_the_room_is() -> None:
     fan = (np.random.default_rng(3).standard_normal(PIECE_FRAMES) * 600).astype("<i2").tobytes()  # -35 dBFS
     early, late = Wire(), Wire()
