@@ -107,6 +107,7 @@ class StreamSession:
     _is_draining: bool = False
     _is_given_up: bool = False
     _recorded_samples: int = 0
+    _num_finalizes: int = 0
 
     def __post_init__(self) -> None:
         self.results = Results(self.clock)
@@ -174,7 +175,7 @@ class StreamSession:
             Start: self._on_start,
             Resume: self._on_late_resume,
             Configure: self._on_configure,
-            Finalize: lambda _message: [*self._opened(), FinalizeRecognition()],
+            Finalize: lambda _message: self._on_finalize(),
             End: self._on_end,
         }
         return handlers[type(message)](message)
@@ -393,14 +394,19 @@ class StreamSession:
         """A client that sends only audio has started with the defaults."""
         return self._on_start(Start()) if self.phase is Phase.WAITING else []
 
+    def _on_finalize(self) -> list[Action]:
+        opened = self._opened()
+        self._num_finalizes += 1
+        return [*opened, FinalizeRecognition()]
+
     def _open(self, container: ContainerEncoding | None) -> list[Action]:
         self.phase = Phase.OPENING
         self.results.keeps = self.start.reliable
         audio_format = raw_format_of(self.start) if container is None else DECODED
         intake = ReliableIntake(audio_format) if self.start.reliable else PlainIntake(audio_format)
-        self.arrival = Arrival(intake, self.clock, self._on_gap, container)
+        self.arrival = Arrival(intake, self.clock, self._on_gap, container, settled=self.checkpoint)
         self._diagnosis = None if container is not None else _diagnosis_of(audio_format, self.clock)
-        return [self.terms.opening(audio_format)]
+        return [self.terms.opening(audio_format, self.checkpoint)]
 
     def restore(self, restored: Restored) -> list[Action]:
         """Go on with a session that another process began. `on_resume` follows."""
@@ -440,10 +446,11 @@ class StreamSession:
         )
 
     def _open_anew(self, kind: ContainerEncoding) -> list[Action]:
-        """Recognition was opened for bare samples, and none has gone there yet."""
+        """Recognition was opened for bare samples, and none has gone there yet: all its finals answer a `finalize`."""
+        num_unanswered = self._num_finalizes - self.results.num_finals
         phase, actions = self.phase, self._open(kind)
         self.phase = phase
-        return [CancelRecognition(), *actions]
+        return [CancelRecognition(), *actions, *[FinalizeRecognition()] * num_unanswered]
 
     def _ack_if_due(self) -> list[Action]:
         return self.arrival.ack_if_due() if self.model and self.phase in {Phase.LIVE, Phase.ENDING} else []

@@ -102,9 +102,9 @@ class Terms:
         self.model = model
         self.language = self.languages[0] if len(self.languages) == 1 else "auto"
 
-    def opening(self, audio_format: AudioFormat) -> OpenRecognition:
-        """Recognition of a session that begins."""
-        return self._open(audio_format, self.steering.first(self.start, self.languages), link.Checkpoint())
+    def opening(self, audio_format: AudioFormat, checkpoint: link.Checkpoint) -> OpenRecognition:
+        """Recognition of a session that begins; it may have had finals without audio."""
+        return self._open(audio_format, self.steering.first(self.start, self.languages), checkpoint)
 
     def reopening(self, audio_format: AudioFormat, checkpoint: link.Checkpoint) -> OpenRecognition:
         """Recognition of a session that goes on after `checkpoint`."""

@@ -232,6 +232,20 @@ def test_hotwords_of_a_late_start_count_from_the_next_segment(talk: Talk) -> Non
     assert action.hotwords == ("Hark",)
 
 
+def test_a_file_that_begins_after_a_finalize_goes_on_with_the_numbers_of_its_finals(talk: Talk) -> None:
+    """Recognition is opened anew for it; what was asked of the former and not answered is asked again."""
+    live(talk)
+    talk.tell("finalize")
+    talk.hear(structs.replace(a_final(text=""), from_finalize=True))
+    talk.tell("finalize")
+    talk.actions.clear()
+
+    talk.audio(b"OggS" + SECOND)
+
+    assert [opening.checkpoint.next_segment for opening in talk.of(OpenRecognition)] == [1]
+    assert len(talk.of(FinalizeRecognition)) == 1
+
+
 @pytest.mark.parametrize("encoding", [None, "ogg"])
 def test_a_late_start_that_fits_the_file_that_came_before_it_ends_nothing(talk: Talk, encoding: str | None) -> None:
     talk.audio(b"OggS" + SECOND)
