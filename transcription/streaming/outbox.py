@@ -1,9 +1,10 @@
 """What one socket still has to be told: a bounded queue and the task that empties it. Order is kept.
 
-A final waits here until it is stored, for a second at most.
+A final waits here until it is stored, for a second at most from when it is queued.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -22,12 +23,13 @@ MAX_UNSENT: Final = 1000
 
 
 class Outbox:
-    """One for each socket. `is_closed`: the close is queued or the socket is gone, and nothing follows."""
+    """One for each socket. `is_closed`: the close is queued or the socket is gone, and nothing follows. clock: monotonic s."""
 
-    def __init__(self, send: SendEvent) -> None:
+    def __init__(self, send: SendEvent, clock: Callable[[], float] = time.monotonic) -> None:
         self.is_closed = False
         self._send = send
-        self._items: deque[tuple[Send | Close, Stored, OnSent]] = deque()
+        self._clock = clock
+        self._items: deque[tuple[Send | Close, Stored, OnSent, float]] = deque()
         self._has_items = asyncio.Event()
         self._writer = asyncio.create_task(self._write())
 
@@ -48,7 +50,7 @@ class Outbox:
             self.is_closed = True
         elif self.is_full:
             return self._dropped(item)
-        self._items.append((item, stored, on_sent))
+        self._items.append((item, stored, on_sent, self._clock()))
         self._has_items.set()
         return True
 
@@ -76,9 +78,9 @@ class Outbox:
     async def _write(self) -> None:
         while True:
             while self._items:
-                item, stored, on_sent = self._items.popleft()
+                item, stored, on_sent, queued_at_s = self._items.popleft()
                 if stored is not None and not stored.done():
-                    await wait_stored(stored, ANNOUNCE_PATIENCE_S)
+                    await wait_stored(stored, max(0.0, ANNOUNCE_PATIENCE_S - (self._clock() - queued_at_s)))
                 if not await self._sent(item):
                     return
                 if on_sent is not None:

@@ -74,6 +74,28 @@ async def test_storing_that_takes_too_long_holds_nobody_up(monkeypatch: pytest.M
     assert wire.events == ["partial", 1000]
 
 
+async def test_finals_that_became_known_together_wait_together_for_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One after the other, a second each, a client that reads would fall behind until it is called slow."""
+    now_s, waited_s = 100.0, []
+
+    async def wait_in_vain(_stored: object, patience_s: float) -> bool:
+        nonlocal now_s
+        now_s += patience_s
+        waited_s.append(patience_s)
+        return False
+
+    monkeypatch.setattr(outbox, "wait_stored", wait_in_vain)
+    box = Outbox(Wire().send, lambda: now_s)
+    for _ in range(3):
+        box.put(Send(Pong()), asyncio.get_running_loop().create_future())
+    box.put(Close(CloseCode.DONE, "done"))
+    await box.close(5)
+
+    assert waited_s == [outbox.ANNOUNCE_PATIENCE_S, 0.0, 0.0]
+
+
 async def test_of_a_client_that_does_not_read_partials_are_dropped_and_the_rest_is_refused() -> None:
     box = Outbox(Wire(is_open=False).send)
     while not box.is_full:
