@@ -154,6 +154,13 @@ class LanguageModels:
             self._failed[name] = changed_ns, err
             logger.error("language model %s: %s", name, err)
             return err
+        except Exception:  # read again by everybody who asks for it, it would break again and again
+            logger.exception("language model %s: reading it broke", name)
+            failure = LanguageModelError(
+                f"Reading {path} broke; the log has the details. It is tried again when it is built again."
+            )
+            self._failed[name] = changed_ns, failure
+            return failure
         self._loaded[name] = model
         self._failed.pop(name, None)
         self._missed.discard(name)

@@ -132,6 +132,24 @@ def test_one_that_is_damaged_holds_nobody_up_for_long(bench: Bench, may_read: Ev
         bench.loop.language_models.get("orders")
 
 
+def test_a_change_to_one_whose_reading_breaks_is_waited_for_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run_out_of_memory(_path: Path) -> LanguageModel:
+        raise MemoryError
+
+    monkeypatch.setattr(lms, "_in_folder", run_out_of_memory)
+    bench.open(1)
+    bench.loop.submit(LINK, [ConfigureStream(stream=1, language_model="orders")])
+    speak(bench, 1, "alpha")
+    bench.run_dry()
+
+    go_on(bench)
+
+    assert texts(bench, 1) == ["alpha"]
+    assert caplog.messages.count("language model orders: reading it broke") == 1
+
+
 def test_one_that_takes_too_long_is_not_waited_for(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
