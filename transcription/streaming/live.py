@@ -99,6 +99,7 @@ class LiveStream:
         self.outbox: Outbox | None = None
         self.began_s = self.heard_s = time.monotonic()
         self.left_s: float | None = None
+        self._over_s = 0.0
         self.finished = asyncio.Event()
         self._was_put_down = False
         self._was_flushed = False
@@ -179,7 +180,7 @@ class LiveStream:
     def look_after(self, now_s: float) -> None:
         """Called every few seconds: limits, and the end of patience with a client that is away."""
         if self.session.phase is Phase.OVER:
-            if self.left_s is None or now_s - self.left_s > LINGER_S:
+            if now_s - max(self._over_s, self.left_s or 0.0) > LINGER_S:
                 self.forget()
         elif self.left_s is not None:
             self._look_after_absent(now_s - self.left_s)
@@ -310,6 +311,7 @@ class LiveStream:
         if self.keeping is not None:
             self.keeping.finish(self._last_stored)
         if not self.finished.is_set():
+            self._over_s = time.monotonic()
             self.finished.set()
             if not self.session.can_resume or self._was_put_down:
                 self.forget()

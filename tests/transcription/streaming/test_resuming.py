@@ -1,6 +1,7 @@
 """Coming back to a session: over another socket of the same web process, and at another one that shares its database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.transcription.web_process import running_web_process
 from transcription.models import ResumePoint, Segment, StoredAudio
 from transcription.privacy.places import path_of
 from transcription.streaming.keeping import close_keeper
-from transcription.streaming.live import live_streams
+from transcription.streaming.live import LINGER_S, live_streams
 from transcription.streaming.recorder import current_recorder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
@@ -103,6 +104,25 @@ async def test_a_client_that_missed_the_end_is_told_it() -> None:
 
     assert [message["type"] for message in messages] == ["resumed", "final", "done"]
     assert second.code == 1000
+
+
+async def test_a_client_whose_network_went_away_at_the_end_is_told_the_error_it_missed() -> None:
+    """Its dead socket hangs; it is not the client that left."""
+    first = ReliableSocket()
+    ready = await first.begin()
+    await first.send_to(bytes_data=b"short")
+    await first.expect("error")
+    (stream,) = live_streams().values()
+    over_s = time.monotonic()
+
+    stream.look_after(over_s)
+    second = ReliableSocket()
+    await second.resume(ready)
+    messages = await second.read_all()
+    stream.look_after(over_s + 2 * LINGER_S)
+
+    assert [message["type"] for message in messages] == ["resumed", "error"]
+    assert not live_streams()
 
 
 async def test_another_process_goes_on_from_what_is_stored() -> None:
