@@ -11,6 +11,7 @@ from transcription.protocol import CloseCode, PartialResult, Pong, SessionError
 from transcription.session.actions import Close, Send
 from transcription.streaming import outbox
 from transcription.streaming.outbox import MAX_UNSENT, Outbox
+from transcription.streaming.recorder import ANNOUNCE_PATIENCE_S
 
 PARTIAL = PartialResult(segment=0, text="a", stable="", start_ms=0, end_ms=1)
 
@@ -93,7 +94,7 @@ async def test_finals_that_became_known_together_wait_together_for_a_database_th
     box.put(Close(CloseCode.DONE, "done"))
     await box.close(5)
 
-    assert waited_s == [outbox.ANNOUNCE_PATIENCE_S, 0.0, 0.0]
+    assert waited_s == [ANNOUNCE_PATIENCE_S, 0.0, 0.0]
 
 
 async def test_of_a_client_that_does_not_read_partials_are_dropped_and_the_rest_is_refused() -> None:
