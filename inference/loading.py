@@ -4,9 +4,6 @@ Nothing that runs is touched: when anything fails, what was made so far is dropp
 """
 
 import logging
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +20,11 @@ from inference.engines.base import Engine
 from inference.errors import InferenceError, LoadError, NoMemoryError
 from inference.examine.facts import peak_bytes, resident_bytes
 from inference.messages import LoadModel, Stage
+from inference.priority import give_way
 from inference.turns import short_turns
 
 logger = logging.getLogger(__name__)
 
-NICENESS: Final = 10
 MB: Final = 1e6
 
 
@@ -79,7 +76,7 @@ class Loader:
         engine = registry.create_as(
             self.request.spec, device=config.device, max_batch=config.max_batch, streaming=config.streaming
         )
-        _give_way()
+        give_way()
         device = device_of(engine, self.config)
         detail = self._check_room(engine, device)
         try:
@@ -156,14 +153,6 @@ def _size_bytes(source: str) -> int:
     path = Path(source)
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _give_way() -> None:
-    """From now on this thread has what processor time others leave. Not before a tokenizer was parsed, during which no other
-    thread can run Python: on a busy machine a thread that gives way would keep recognition waiting for ten times as long.
-    """
-    if sys.platform == "linux":  # elsewhere a priority is the whole process's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _is_out_of_memory(err: Exception) -> bool:

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
+from inference.priority import give_way
+
 logger = logging.getLogger(__name__)
 
 USES_TO_PAY: Final = 50
@@ -77,6 +79,7 @@ class SizedGraphs(Generic[GraphT]):
             del self._graphs[self._least_used]
 
     def _make_aside(self, num_rows: int) -> None:
+        give_way()
         try:
             self._graphs[num_rows] = self._make(num_rows)
         except (RuntimeError, MemoryError) as err:

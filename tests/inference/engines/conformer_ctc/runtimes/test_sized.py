@@ -1,11 +1,14 @@
 """Which numbers of rows get a graph of their own, and what becomes of it."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
 from inference.engines.conformer_ctc.runtimes.sized import USES_REMEMBERED, USES_TO_PAY, SizedGraphs
+from inference.priority import NICENESS
 
 
 def graphs_of(max_graphs: int = 2, make: Callable[[int], str] = lambda num_rows: f"for {num_rows}") -> SizedGraphs[str]:
@@ -43,6 +46,21 @@ def test_nobody_waits_while_one_is_made_and_only_one_is_made_at_a_time() -> None
     graphs.settle()
 
     assert (asked, graphs.find(8)) == ([8], "for 8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
+def test_making_one_gives_way_to_what_people_wait_for() -> None:
+    niceness: list[int] = []
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def make(num_rows: int) -> str:
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return f"for {num_rows}"
+
+    used(graphs_of(make=make), 8, USES_TO_PAY)
+
+    assert niceness == [max(NICENESS, before)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_the_least_used_one_gives_way_to_one_that_is_used_over_twice_as_often() -> None:
