@@ -68,6 +68,11 @@ def _compressed(weight: Array) -> Any:
     return opset13.multiply(opset13.convert(whole, "f32"), opset13.constant(scales.astype(np.float32)))
 
 
+CORE: Final = openvino.Core()
+"""One for the whole life of the process. With its first graph it gives the thread a stack for signals, and takes that away when
+it goes: of several that do not go in the opposite order, the thread is left with one that is gone, and dies of the next signal."""
+
+
 class OpenVinoSession:
     """A graph that `build` wrote into `folder`: `request` runs it with any number of rows, those of `sized` with one each."""
 
@@ -81,15 +86,14 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": "bf16" if arithmetic.name == "bf16" else "f32",
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": ACTIVATIONS_A_GROUP if arithmetic.has_int8 else 0,
         }
-        self._core = openvino.Core()
-        self.request = self._core.compile_model(self._path, "CPU", self._config).create_infer_request()
+        self.request = CORE.compile_model(self._path, "CPU", self._config).create_infer_request()
         self.sized = SizedGraphs(self._request_for, max_graphs_of(self._path))
         self.num_rows = 0
 
     def _request_for(self, num_rows: int) -> openvino.InferRequest:
-        model = self._core.read_model(self._path)
+        model = CORE.read_model(self._path)
         model.reshape({number: [num_rows, *port.partial_shape[1:]] for number, port in enumerate(model.inputs)})
-        return self._core.compile_model(model, "CPU", self._config).create_infer_request()
+        return CORE.compile_model(model, "CPU", self._config).create_infer_request()
 
     def prepare(self, num_rows: int) -> None:
         self.sized.prepare(_size_above(num_rows))

@@ -1,6 +1,8 @@
 """OpenVINO's graph says what torch says, and computes as it was told to."""
 
+import gc
 import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,20 @@ def test_processes_of_one_thread_are_not_pinned_to_the_first_core(openvino_graph
     model = OpenVinoSession(openvino_graph, FP32).request.get_compiled_model()
 
     assert (model.get_property("ENABLE_CPU_PINNING"), model.get_property("INFERENCE_NUM_THREADS")) == (False, 1)
+
+
+def test_signals_are_survived_after_graphs_that_went_in_any_order(openvino_graph: Path) -> None:
+    sessions = [OpenVinoSession(openvino_graph, FP32) for _ in range(3)]
+    for number in (0, 1, 0):
+        del sessions[number]
+        gc.collect()
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _frame: heard.append(number))
+
+    signal.raise_signal(signal.SIGUSR1)  # Python takes it on the thread's stack for signals
+
+    signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1]
 
 
 def test_a_size_is_kept_as_long_as_few_rows_are_idle(openvino_graph: Path) -> None:
