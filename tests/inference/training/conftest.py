@@ -1,10 +1,17 @@
 """A training of a few seconds that several tests look at."""
 
 import pytest
+import torch
 
 from inference.training.runs import batch_maker, training_items
 from inference.training.trainer import Trainer, new_network
 from tests.inference.training.toys import Learnt, Loss, tiny_recipe, word_corpus
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """As in a training: with another number of threads sums are other ones in their last bits."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

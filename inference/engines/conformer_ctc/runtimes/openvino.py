@@ -70,7 +70,7 @@ def _compressed(weight: Array) -> Any:
 
 CORE: Final = openvino.Core()
 """One for the whole life of the process. With its first graph it gives the thread a stack for signals, and takes that away when
-it goes: of several that do not go in the opposite order, the thread is left with one that is gone, and dies of the next signal."""
+it goes: of several that do not go in the opposite order, the thread is left with one that is gone, and dies of a signal."""
 
 
 class OpenVinoSession:
