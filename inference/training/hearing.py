@@ -42,7 +42,7 @@ class Recorder:
     def open(self, _window: Window[Any]) -> Line:
         return Line([])
 
-    def write(self, lines: Sequence[Line], outputs: np.ndarray) -> None:
+    def write(self, lines: Sequence[Line], outputs: Sequence[np.ndarray]) -> None:
         for line, log_probs in zip(lines, outputs, strict=True):
             line.log_probs.append(log_probs)
 

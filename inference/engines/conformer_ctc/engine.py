@@ -174,7 +174,7 @@ class ConformerEngine:
         for together in [states] if self.writer.writes_together else [[state] for state in states]:
             frames = [state.unwritten for state in together if state.unwritten is not None]
             if frames:
-                self.writer.write([state.line for state in together], np.stack(frames))
+                self.writer.write([state.line for state in together], frames)
             for state in together:
                 state.unwritten = None
 

@@ -71,8 +71,8 @@ class RnntWriter:
         language = window.languages[0] if len(window.languages) == 1 else AUTO
         return Line(self.prompts.get(language, self.usual_prompt))
 
-    def write(self, lines: Sequence[Line], outputs: np.ndarray) -> None:
-        frames = self._projected(lines, torch.from_numpy(outputs))
+    def write(self, lines: Sequence[Line], outputs: Sequence[np.ndarray]) -> None:
+        frames = self._projected(lines, torch.from_numpy(np.stack(outputs)))
         decode(self.head, list(frames), [line.trace for line in lines])
 
     def partial(self, line: Line) -> Decoded:

@@ -26,8 +26,8 @@ class Writer(Protocol[LineT]):
     def open(self, window: Window[Any]) -> LineT:
         """A segment begins: the line for it, with what its listener wants."""
 
-    def write(self, lines: Sequence[LineT], outputs: np.ndarray) -> None:
-        """Go on with each line by its new frames. outputs: float32 (lines, frames, …), as `Runtime.step` says them."""
+    def write(self, lines: Sequence[LineT], outputs: Sequence[np.ndarray]) -> None:
+        """Go on with each line by its new frames. outputs: float32 (frames, …) of each, as `Runtime.step` says them."""
 
     def partial(self, line: LineT) -> Decoded:
         """What was heard so far, without words."""
@@ -56,7 +56,7 @@ class CtcWriter:
         language_model = self.language_models.chosen(window.language_model, self.own)
         return open_decoder(self.tokens, self.frame_ms, language_model, window.hotwords)
 
-    def write(self, lines: Sequence[LiveDecoder], outputs: np.ndarray) -> None:
+    def write(self, lines: Sequence[LiveDecoder], outputs: Sequence[np.ndarray]) -> None:
         for line, log_probs in zip(lines, outputs, strict=True):
             line.push(log_probs)
 

@@ -32,7 +32,7 @@ def written(writer: CtcWriter, *wanted: tuple[str, tuple[str, ...]]) -> list[str
     ]
     lines = [writer.open(window) for window in windows]
     for first in range(0, len(HEARD), 2):
-        writer.write(lines, np.stack([HEARD[first : first + 2]] * len(lines)))
+        writer.write(lines, [HEARD[first : first + 2]] * len(lines))
     return [writer.finish(line, len(HEARD)).text for line in lines]
 
 
