@@ -206,6 +206,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     memory_bytes: what the process grew by when it was loaded; 0: not known. is_draining: it takes no new streams and will be
     unloaded. replaces: models that are not there any more whose streams it takes. step_samples: new audio, at 16 kHz, that it
     takes in a step, remembering what it heard before (`first_step_samples`: of a segment's first step); 0: whole segments.
+    letters: those that it writes, figures among them; empty: any.
     """
 
     name: str
@@ -218,6 +219,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     replaces: tuple[str, ...] = ()
     first_step_samples: int = 0
     step_samples: int = 0
+    letters: str = ""
 
     def can_serve(self, languages: Iterable[str]) -> bool:
         """Whether it can hear all of `languages`; none given means that it must detect the language."""

@@ -15,6 +15,11 @@ def words(text: str) -> list[str]:
     return UNSPACED.sub(r" \g<0> ", kept).split()
 
 
+def letters_of(text: str) -> set[str]:
+    """Letters and figures that are in it, and what combines with them; case and width do not count."""
+    return {letter for letter in _folded(text) if unicodedata.category(letter)[0] in "LNM"}
+
+
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()
 

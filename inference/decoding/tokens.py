@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from inference.errors import WeightsError
-from inference.wording import UNSPACED
+from inference.wording import UNSPACED, letters_of
 
 WORD_START: Final = "\u2581"
 """SentencePiece's mark: a space stands before what follows."""
@@ -52,6 +52,10 @@ class Tokens:
             found = "nothing" if not pieces else f"{twice!r} more than once" if twice else "an empty line"
             raise WeightsError(f"{path} holds {found}; expected one piece of text a line, each once, without the blank.")
         return cls(pieces)
+
+    def letters(self) -> str:
+        """That pieces are written with, without case; what is written byte by byte is not known here."""
+        return "".join(sorted(letters_of("".join(self._texts))))
 
     def text(self, ids: Iterable[int]) -> str:
         """What they say: words with single spaces between, none at the ends. Blanks say nothing."""

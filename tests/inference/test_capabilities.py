@@ -1,8 +1,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from inference import engines
-from inference.capabilities import USED_BY, uses
+from inference.capabilities import USED_BY, unwritable, uses
 from inference.engines.conformer_ctc.transducing import ENGINE
 
 
@@ -21,3 +23,20 @@ def test_transducers_take_neither_hotwords_nor_language_models_and_whisper_no_la
 
 def test_an_engine_that_is_not_known_is_given_the_benefit_of_the_doubt() -> None:
     assert uses("of-a-newer-release", "hotwords")
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [
+        ("abcdefghijklmnopqrstuvwxyz", ["42nd street", "Zu\u0308rich", "\u5f20\u4f1f"]),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", ["Zu\u0308rich", "\u5f20\u4f1f"]),
+        ("abcdefghijklmnopqrstuvwxyz0123456789\u00fc", ["\u5f20\u4f1f"]),
+        ("", []),
+    ],
+)
+def test_hotwords_with_letters_that_a_model_does_not_have_are_named_whatever_their_case_and_marks(
+    letters: str, expected: list[str]
+) -> None:
+    hotwords = ["Hark", "O\u2019Brien & Co.", "\uff28ARK", "42nd street", "Zu\u0308rich", "\u5f20\u4f1f"]
+
+    assert unwritable(hotwords, letters) == expected

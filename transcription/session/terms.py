@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import UNSET, UnsetType, structs
 
 from inference import messages as link
-from inference.capabilities import WISHES, Wish, uses
-from inference.decoding.artefact import NO_LANGUAGE_MODEL
+from inference.capabilities import WISHES, Wish
 from transcription.languages import language_complaint, language_tags
 from transcription.protocol import Configure, ContainerEncoding, Start
 from transcription.serving.routes import Choice, RouteTable
@@ -25,6 +24,7 @@ from transcription.session.options import (
 )
 from transcription.session.steering import Steering
 from transcription.session.storing import Storing, is_stored, storing_complaint
+from transcription.session.wishes import without_effect
 
 _FIELD_OF: Final = {"unknown_language_model": "language_model", "unsupported_language": "language"}
 """Of `configure`, by the complaint that refuses it."""
@@ -130,19 +130,9 @@ class Terms:
 
     def without_effect(self, wishes: Iterable[Wish] = WISHES, former: str = "") -> Iterator[Complaint]:
         """What the client asked for and the model that serves makes no use of. former: the model before, of which it knows."""
-        engine_of = {info.name: info.engine for info in self.models()}
-        for wish in wishes:
-            is_news = uses(engine_of.get(former, ""), wish)
-            if (asked := self._asked(wish)) and is_news and not uses(engine_of.get(self.model, ""), wish):
-                sentence = f"{asked}, but {self.model} makes no use of that. Choose a model that does, or leave it out."
-                yield Complaint("option_not_available", sentence)
-
-    def _asked(self, wish: Wish) -> str:
-        """The beginning of a sentence; empty: the client has no such wish."""
-        if wish == "hotwords":
-            return f"hotwords has {len(self.start.hotwords)} entries" if self.start.hotwords else ""
-        name = self.start.language_model
-        return f"language_model is {name!r}" if name and name != NO_LANGUAGE_MODEL else ""
+        infos = {info.name: info for info in self.models()}
+        for sentence in without_effect(self.start, wishes, infos.get(self.model), infos.get(former)):
+            yield Complaint("option_not_available", sentence)
 
     # Changes
 

@@ -75,6 +75,7 @@ class ConformerEngine:
             precision=arithmetic.name,
             first_step_samples=self.geometry.first_chunk_samples,
             step_samples=self.geometry.chunk_samples,
+            letters=self.outline.tokens.letters(),
         )
 
     def num_parameters(self) -> int:

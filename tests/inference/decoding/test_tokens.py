@@ -25,6 +25,14 @@ def test_bytes_make_letters_and_unknown_makes_none() -> None:
     assert PIECES.text([0, 1, 5, 6, 0]) == "can\u00e9"
 
 
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [(LETTERS, "ab"), (PIECES, "acinot\u4f60\u597d"), (Tokens(["\u2581THE", "'", "4", "\u0301", "<EOU>"]), "4eht\u0301")],
+)
+def test_letters_are_those_of_all_pieces_without_case_marks_and_what_stands_for_no_text(tokens: Tokens, expected: str) -> None:
+    assert tokens.letters() == expected
+
+
 def test_half_a_letter_is_shown_as_one_that_is_unknown() -> None:
     assert PIECES.text([1, 5, 2]) == "can\ufffd i"
 

@@ -1,5 +1,6 @@
 """What a client is told when the model that serves it makes no use of its language model or its hotwords."""
 
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -13,11 +14,17 @@ from transcription.session.stream_session import StreamSession
 from transcription.session.terms import Terms
 
 
-def info(name: str, engine: str) -> link.ModelInfo:
-    return link.ModelInfo(name=name, engine=engine, languages=("en",), multilingual=False)
+def info(name: str, engine: str, letters: str = "") -> link.ModelInfo:
+    return link.ModelInfo(name=name, engine=engine, languages=("en",), multilingual=False, letters=letters)
 
 
-MODELS = (info("streaming", "conformer_ctc"), info("transducer", "conformer_rnnt"), info("whisper", "whisper"))
+MODELS = (
+    info("streaming", "conformer_ctc"),
+    info("small", "conformer_ctc", ascii_lowercase),
+    info("mandarin", "conformer_ctc", "".join(map(chr, range(0x4E00, 0x5000)))),
+    info("transducer", "conformer_rnnt", ascii_lowercase),
+    info("whisper", "whisper"),
+)
 TABLE = RouteTable(language_models=frozenset({"orders", "names"}))
 WISHES: dict[str, Any] = {"language_model": "orders", "hotwords": ["Hark", "Al-Fayoum"]}
 
@@ -87,3 +94,48 @@ def test_it_is_told_of_when_another_model_goes_on_and_it_is_news(talk: Talk, mod
         talk.hear(link.ModelChanged(stream=0, model=model, from_segment=1))
 
     assert [sentence.partition(" ")[0] for sentence in warnings(talk)] == expected
+
+
+def test_hotwords_that_the_model_cannot_write_are_named_with_what_it_writes(talk: Talk) -> None:
+    talk.tell("start", hotwords=["Hark", "42", "O'Brien", "caf\u00e9"])
+    talk.hear(opened("small"))
+
+    assert warnings(talk) == [
+        f"hotwords holds '42', 'caf\u00e9', but small writes only {ascii_lowercase}, so it does not listen for them. "
+        "Spell them as they are said, with letters that it has."
+    ]
+
+
+def test_of_many_five_are_named_and_no_thousands_of_letters_listed(talk: Talk) -> None:
+    talk.tell("start", hotwords=list("abcdefg"))
+    talk.hear(opened("mandarin"))
+
+    (sentence,) = warnings(talk)
+    assert sentence.startswith("hotwords holds 'a', 'b', 'c', 'd', 'e' and 2 more, but mandarin writes no such letters,")
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        (["small", "transducer"], ["hotwords holds '42'", "hotwords has 2 entries"]),
+        (["small", "mandarin"], ["hotwords holds '42'", "hotwords holds 'Hark', '42'"]),
+        (["streaming", "small", "streaming", "small"], ["hotwords holds '42'", "hotwords holds '42'"]),
+    ],
+)
+def test_what_another_model_cannot_write_is_told_where_it_is_news(talk: Talk, models: list[str], expected: list[str]) -> None:
+    talk.tell("start", hotwords=["Hark", "42"])
+    talk.hear(opened(models[0]))
+    for model in models[1:]:
+        talk.hear(link.ModelChanged(stream=0, model=model, from_segment=1))
+
+    assert [sentence.partition(", but")[0] for sentence in warnings(talk)] == expected
+
+
+def test_hotwords_that_are_changed_are_looked_at_again(talk: Talk) -> None:
+    talk.tell("start", hotwords=["42"])
+    talk.hear(opened("small"))
+    talk.tell("configure", hotwords=["forty two"])
+    talk.tell("configure", endpoint_ms=400)
+    talk.tell("configure", hotwords=["43"])
+
+    assert [sentence.partition(", but")[0] for sentence in warnings(talk)] == ["hotwords holds '42'", "hotwords holds '43'"]

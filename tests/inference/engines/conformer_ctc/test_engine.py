@@ -215,6 +215,10 @@ def test_a_stream_that_cannot_be_written_takes_nothing_from_the_others(
         assert said(recognise(engine, [final(states[place], spoken[place])])[0]) == said(alone(engine, spoken[place]))
 
 
+def test_the_engine_says_which_letters_it_writes(engine: ConformerEngine) -> None:
+    assert engine.info.letters == engine.outline.tokens.letters() != ""
+
+
 def test_the_engine_says_how_much_audio_a_step_takes(engine: ConformerEngine) -> None:
     assert engine.info.step_samples == 3200  # five frames of 40 ms
     assert engine.info.first_step_samples == 2760
