@@ -75,9 +75,10 @@ class Listener:
     def _judge(self, streams: Sequence[Stream]) -> None:
         while waiting := [stream for stream in streams if stream.has_frame()]:
             self.num_judged += len(waiting)
-            probs = self._vad.probabilities([stream.next_frame() for stream in waiting], [stream.vad for stream in waiting])
-            for stream, prob in zip(waiting, probs, strict=True):
-                stream.judge(prob)
+            found = self._vad.judge([stream.next_frames(1) for stream in waiting], [stream.vad for stream in waiting])
+            for stream, judged in zip(waiting, found, strict=True):
+                stream.judge(*judged.probs)
+                judged.move(stream.vad, 1)
 
 
 @dataclass(slots=True)

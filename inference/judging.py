@@ -3,78 +3,63 @@
 What the probabilities mean is for the stream to say; what the network is, for `inference.vad`.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from inference.clients import sparing_others
 from inference.stream import Stream
 from inference.vad import SpeechDetector
 
-MAX_VAD_ROUNDS: Final = 32
-"""Frames of one stream judged before the next batch runs (1 s): a stream far behind must not hold up the others."""
-MAX_RUN_FRAMES: Final = 80
-"""The same for a stream in the quiet, which are judged in one call: all that waited at the gate."""
-MIN_RUN_FRAMES: Final = 4
-"""With fewer frames of one stream a batch of a few streams is as fast."""
-MAX_RUNS_S: Final = 0.05
-"""What such streams may take together before the next batch runs: hundreds may begin, or be startled, at once."""
+MAX_FRAMES: Final = 32
+"""Of one stream, before the next batch runs (1 s): a stream far behind must not hold up the others."""
+MAX_QUIET_FRAMES: Final = 80
+"""More of a stream in the quiet: all that waited at the gate, so that no batch comes between it and the beginning that it may
+hold."""
+MAX_STARTLED_FRAMES: Final = 2_000
+"""So many of these of all streams together, 30 to 50 ms: hundreds may begin, or be startled, at once."""
 
 
 class FrameJudge:
-    """`clock`: monotonic seconds."""
-
-    def __init__(self, detector: SpeechDetector, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, detector: SpeechDetector) -> None:
         self.detector = detector
-        self.clock = clock
 
     def judge(self, streams: Sequence[Stream]) -> None:
-        """One frame of each a round, all together; what has waited in the quiet goes before."""
-        waiting = self._judge_runs(streams)
-        for _ in range(MAX_VAD_ROUNDS):
-            waiting = [stream for stream in waiting if stream.has_frame() and not stream.is_done]
-            if not waiting:
-                break
-            self._judge(waiting)
+        """All frames that each has, of all streams together."""
+        left = _shares(streams)
+        while left := {stream: num for stream, num in left.items() if num and stream.has_frame() and not stream.is_done}:
+            for stream, num_judged in self._judge(left).items():
+                left[stream] -= num_judged
         for stream in streams:
             if stream.is_settling:
                 with sparing_others(stream):
                     stream.settle()
 
-    def _judge_runs(self, streams: Sequence[Stream]) -> list[Stream]:
-        """Many frames of a stream in one call, where they have waited at the gate, so that no batch comes between them and the
-        beginning that they may hold. Returns the streams whose turn is not put off to the next pass."""
-        until_s = self.clock() + MAX_RUNS_S
-        ready = []
-        for stream in streams:
-            num_frames = min(stream.num_frames_waiting, MAX_RUN_FRAMES) if _has_waited(stream) else 0
-            if num_frames >= MIN_RUN_FRAMES:
-                if self.clock() >= until_s:
-                    continue
-                self._judge_run(stream, num_frames)
-            ready.append(stream)
-        return ready
-
-    def _judge_run(self, stream: Stream, num_frames: int) -> None:
-        with sparing_others(stream):
-            for prob in self.detector.run_probabilities(stream.next_frames(num_frames), stream.vad):
-                stream.judge(prob)
-                stream.settle()
-
-    def _judge(self, streams: Sequence[Stream]) -> None:
-        """One frame of each."""
-        judged, frames = [], []
-        for stream in streams:
+    def _judge(self, max_frames: Mapping[Stream, int]) -> dict[Stream, int]:
+        """So many frames of each, if it has them. Returns how many were."""
+        frames = {}
+        for stream, num in max_frames.items():
             with sparing_others(stream):
-                frames.append(stream.next_frame())
-                judged.append(stream)
-        probs = self.detector.probabilities(frames, [stream.vad for stream in judged])
-        for stream, prob in zip(judged, probs, strict=True):
+                frames[stream] = stream.next_frames(num)
+        found = self.detector.judge(list(frames.values()), [stream.vad for stream in frames])
+        num_judged = {}
+        for stream, judged in zip(frames, found, strict=True):
             with sparing_others(stream):
-                stream.judge(prob)
-                stream.settle()
+                num_judged[stream] = stream.judge_all(judged.probs)
+                judged.move(stream.vad, num_judged[stream])
+        return num_judged
 
 
-def _has_waited(stream: Stream) -> bool:
+def _shares(streams: Sequence[Stream]) -> dict[Stream, int]:
+    """How many frames of each may be judged in this pass; the streams that are put off to the next one are left out."""
+    shares, num_startled = {}, 0
+    for stream in streams:
+        num_quiet = min(stream.num_frames_waiting, MAX_QUIET_FRAMES) if _is_startled(stream) else 0
+        if not num_quiet or num_startled < MAX_STARTLED_FRAMES:
+            num_startled += num_quiet
+            shares[stream] = MAX_FRAMES + num_quiet
+    return shares
+
+
+def _is_startled(stream: Stream) -> bool:
     """Whether frames of the quiet are to be judged."""
     return stream.has_frame() and not stream.is_done and not stream.endpointer.is_busy

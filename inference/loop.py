@@ -76,7 +76,7 @@ class RecognitionLoop:
             max_streams=max_streams,
             is_overloaded=lambda: self.is_overloaded,
         )
-        self.frame_judge = FrameJudge(detector, clock)
+        self.frame_judge = FrameJudge(detector)
         self.stepper = Stepper(self.roster, self._gathering, meters or InferenceMeters(), max_batch=max_batch, clock=clock)
         self._deliver = deliver
         self._on_room = on_room

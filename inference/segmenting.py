@@ -5,6 +5,7 @@ Nothing here knows what is said in a segment; `inference.stream` adds that. Posi
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -183,16 +184,24 @@ class Segmenter:
         """How many frames were quiet and will be judged all the same, whatever is made of them: those before something loud."""
         return self._voice.num_waiting(self._limit())
 
-    def next_frame(self) -> np.ndarray:
-        """The next frame to be judged and the 64 samples before it, float32 (576,); zeros before the stream's beginning."""
-        return self._voice.unjudged(1)
+    def next_frames(self, max_frames: int) -> np.ndarray:
+        """The next frame to be judged, and those after it that will be too unless it turns out that nobody speaks: float32
+        (num_frames, 576), each with the 64 samples before it, zeros before the stream's beginning; a view."""
+        return self._voice.next_frames(max_frames, self._limit())
 
-    def next_frames(self, num_frames: int) -> np.ndarray:
-        """The same for the next frames, float32 (num_frames, 576); a view."""
-        return self._voice.next_frames(num_frames)
+    def judge_all(self, probs: Sequence[float]) -> int:
+        """Take the speech probabilities of `next_frames` in their order, and carry out what comes due. Returns how many: those
+        behind a frame that is not judged any more are of no use."""
+        first = self.endpointer.num_frames
+        for num_judged, prob in enumerate(probs, 1):
+            self.judge(prob)
+            self.settle()
+            if not self.has_frame() or self.is_done or self.endpointer.num_frames != first + num_judged:
+                return num_judged
+        return len(probs)
 
     def judge(self, prob: float) -> None:
-        """Take the speech probability of `next_frame`."""
+        """Take the speech probability of the next frame."""
         voice = self._voice
         turn, segment = voice.judge(prob), self._segments.open
         if turn is Turn.BEGAN:

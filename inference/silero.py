@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inference.endpointing import FRAME_SAMPLES
 from inference.errors import WeightsError
-from inference.vad import VadState
+from inference.vad import CONTEXT_SAMPLES, Judged, VadState
 
 MODEL_FILE: Final = "silero_vad.jit"
 MAX_BATCH: Final = 64
-"""Larger ones are hardly faster."""
+"""Frames that are encoded together. More are hardly faster."""
 WINDOW: Final = 256
 HOP: Final = 128
 NUM_WINDOWS: Final = 4
@@ -45,21 +46,29 @@ class SileroNetwork:
         self.cell = [weights[f"decoder.rnn.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         self.out, self.out_bias = weights["decoder.decoder.2.weight"][0, :, 0], weights["decoder.decoder.2.bias"]
 
-    def step(self, frames: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One frame of each stream: (streams, 576), (streams, 128) twice → probabilities (streams,), and what follows."""
-        hidden, cell = torch.lstm_cell(self.encode(frames), (hidden, cell), *self.cell)
-        return self.judge(hidden), hidden, cell
+    def run(self, frames: Tensor, num_streams: Sequence[int], hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of streams in their order: the first of each, then the second of those that have two, and so on.
 
-    def run(self, frames: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Frames of one stream in their order: (frames, 576), (1, 128) twice → probabilities (frames,), and what follows."""
-        vectors, seen = self.encode(frames), []
-        for row in range(len(vectors)):
-            hidden, cell = torch.lstm_cell(vectors[row : row + 1], (hidden, cell), *self.cell)
-            seen.append(hidden)
-        return self.judge(torch.cat(seen)), hidden, cell
+        Args:
+            frames: (frames, 576). num_streams: how many have a first, a second, … frame; those with more frames come first.
+            hidden, cell: (streams, 128), what came before.
+
+        Returns:
+            Probabilities (frames,), and what follows after each frame: (frames, 2, 128).
+        """
+        states = []
+        for vectors in torch.split(self.encode(frames), list(num_streams)):
+            num = len(vectors)
+            hidden, cell = torch.lstm_cell(vectors, (hidden[:num], cell[:num]), *self.cell)
+            states.append(torch.cat([hidden, cell], dim=1))
+        after = torch.cat(states).view(-1, 2, CHANNELS)
+        return self.judge(after[:, 0]), after
 
     def encode(self, frames: Tensor) -> Tensor:
         """(frames, 576) → (frames, 128)."""
+        return torch.cat([self._encode(some) for some in torch.split(frames, MAX_BATCH)])
+
+    def _encode(self, frames: Tensor) -> Tensor:
         num = len(frames)
         seen = self.magnitudes(frames).as_strided(
             (num, NUM_WINDOWS, TAPS * NUM_BANDS), ((NUM_WINDOWS + 2) * NUM_BANDS, NUM_BANDS, 1)
@@ -93,26 +102,37 @@ class SileroVad:
         self._network = SileroNetwork(_weights())
 
     @torch.inference_mode()
-    def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        starts = range(0, len(frames), MAX_BATCH)
-        return [prob for at in starts for prob in self._judge(frames[at : at + MAX_BATCH], states[at : at + MAX_BATCH])]
+    def judge(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[Judged]:
+        if not frames:
+            return []
+        places, num_streams = laid_out([len(run) for run in frames])
+        rows = np.empty((sum(num_streams), CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
+        before = np.empty((2, len(states), CHANNELS), dtype=np.float32)
+        for run, state, place in zip(frames, states, places, strict=True):
+            rows[place] = run
+            before[:, place[0]] = state.recurrent
+        probs, after = (
+            found.numpy() for found in self._network.run(torch.from_numpy(rows), num_streams, *torch.from_numpy(before))
+        )
+        return [Judged(probs[place].tolist(), after[place]) for place in places]
 
-    @torch.inference_mode()
-    def run_probabilities(self, frames: np.ndarray, state: VadState) -> list[float]:
-        hidden, cell = torch.from_numpy(state.recurrent)
-        found, hidden, cell = self._network.run(torch.from_numpy(np.ascontiguousarray(frames)), hidden, cell)
-        state.recurrent = torch.stack([hidden, cell]).numpy()
-        probs: list[float] = found.tolist()
-        return probs
 
-    def _judge(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        hidden, cell = torch.from_numpy(np.concatenate([state.recurrent for state in states], axis=1))
-        found, hidden, cell = self._network.step(torch.from_numpy(np.stack(frames)), hidden, cell)
-        moved = torch.stack([hidden, cell]).numpy()
-        for row, state in enumerate(states):
-            state.recurrent = moved[:, row : row + 1].copy()  # a view would keep the whole batch in memory
-        probs: list[float] = found.tolist()
-        return probs
+def laid_out(num_frames: Sequence[int]) -> tuple[list[np.ndarray], list[int]]:
+    """Where the frames of streams go so that those that can be judged at once lie together.
+
+    Args:
+        num_frames: of each stream, at least one.
+
+    Returns:
+        The places of each stream's frames; and how many streams have a first frame, a second, and so on. A stream's first place
+        is its rank: those with more frames come before.
+    """
+    counts = np.asarray(num_frames)
+    num_streams = (counts > np.arange(counts.max())[:, None]).sum(axis=1)
+    starts = np.cumsum(num_streams) - num_streams
+    ranks = np.empty_like(counts)
+    ranks[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    return [starts[:count] + rank for count, rank in zip(counts, ranks, strict=True)], num_streams.tolist()
 
 
 def _by_tap(kernel: Tensor) -> Tensor:

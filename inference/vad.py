@@ -13,7 +13,7 @@ import numpy as np
 from inference.audio import rms
 
 CONTEXT_SAMPLES: Final = 64
-STATE_SHAPE: Final = (2, 1, 128)
+STATE_SHAPE: Final = (2, 128)
 LOUD_RMS: Final = 0.001
 
 
@@ -23,32 +23,39 @@ def _no_state() -> np.ndarray:
 
 @dataclass(slots=True)
 class VadState:
-    """Of one stream. recurrent: float32 (2, 1, 128)."""
+    """Of one stream. recurrent: float32 (2, 128)."""
 
     recurrent: np.ndarray = field(default_factory=_no_state)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found in frames of one stream that follow each other.
+
+    probs: of speech, in each frame. recurrent: float32 (num_frames, 2, 128): the state after each; None: there is none.
+    """
+
+    probs: list[float]
+    recurrent: np.ndarray | None = None
+
+    def move(self, state: VadState, num_frames: int) -> None:
+        """Only the first `num_frames` of them count."""
+        if self.recurrent is not None and num_frames:
+            state.recurrent = self.recurrent[num_frames - 1].copy()  # a view would keep all in memory
+
+
 class SpeechDetector(Protocol):
-    def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        """Speech probability of one frame of each stream; the states move on.
+    def judge(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[Judged]:
+        """Frames of each stream, all streams in one call. No state moves: whoever asks says how many of the frames count.
 
         Args:
-            frames: float32 (576,) each: the 64 samples before the frame and its 512; mono, 16 kHz, in [-1, 1].
-        """
-
-    def run_probabilities(self, frames: np.ndarray, state: VadState) -> list[float]:
-        """Speech probabilities of frames of one stream, each of which follows the one before; its state moves on.
-
-        Args:
-            frames: float32 (num_frames, 576), each as above.
+            frames: float32 (num_frames, 576) of each stream: before each frame's 512 samples the 64 before it; mono, 16 kHz, in
+                [-1, 1].
         """
 
 
 class LevelVad:
     """Speech is whatever is loud. For the scripted engine, whose speech is a code and no voice."""
 
-    def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        return [float(rms(frame[CONTEXT_SAMPLES:]) >= LOUD_RMS) for frame in frames]
-
-    def run_probabilities(self, frames: np.ndarray, state: VadState) -> list[float]:
-        return self.probabilities(list(frames), [state] * len(frames))
+    def judge(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[Judged]:
+        return [Judged([float(rms(frame[CONTEXT_SAMPLES:]) >= LOUD_RMS) for frame in run]) for run in frames]

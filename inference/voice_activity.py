@@ -95,9 +95,9 @@ class VoiceActivity:
         """How many frames before `limit` were quiet and will be judged all the same: those before something loud."""
         return min(self._num_before(limit), self.gate.num_before_loud(self.endpointer.num_frames))
 
-    def next_frames(self, num_frames: int) -> np.ndarray:
-        """The next frames, each with the 64 samples before it: float32 (num_frames, 576); a view."""
-        heard = self.unjudged(num_frames)
+    def next_frames(self, max_frames: int, limit: int) -> np.ndarray:
+        """The next frames before `limit`, each with the 64 samples before it: float32 (num_frames, 576); a view."""
+        heard = self.unjudged(min(max_frames, self._num_before(limit)))
         return np.lib.stride_tricks.sliding_window_view(heard, CONTEXT_SAMPLES + FRAME_SAMPLES)[::FRAME_SAMPLES]
 
     def unjudged(self, num_frames: int) -> np.ndarray:
@@ -106,6 +106,7 @@ class VoiceActivity:
         end = self.seen + num_frames * FRAME_SAMPLES
         heard = self.buffer.read(max(self.seen - CONTEXT_SAMPLES, self.buffer.first), end)
         num_missing = CONTEXT_SAMPLES + end - self.seen - len(heard)
+        assert num_missing <= CONTEXT_SAMPLES
         return np.pad(heard, (num_missing, 0)) if num_missing else heard
 
     def judge(self, prob: float) -> Turn:

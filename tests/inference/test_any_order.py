@@ -32,7 +32,7 @@ from inference.messages import (
     TranscriptFinal,
     TranscriptUpdated,
 )
-from inference.vad import VadState
+from inference.vad import Judged, VadState
 
 MODELS = ("whole", "other", "strides")
 NUM_STREAMS = 3
@@ -84,11 +84,8 @@ class WhimsicalVad:
     dice: random.Random
     probs: dict[int, float] = field(default_factory=dict)
 
-    def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        return [self._next(id(state)) for state in states]
-
-    def run_probabilities(self, frames: np.ndarray, state: VadState) -> list[float]:
-        return [self._next(id(state)) for _ in frames]
+    def judge(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[Judged]:
+        return [Judged([self._next(id(state)) for _frame in run]) for run, state in zip(frames, states, strict=True)]
 
     def _next(self, key: int) -> float:
         if self.dice.random() < 0.12:

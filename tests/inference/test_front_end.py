@@ -54,10 +54,11 @@ class Room:
     def settle(self) -> None:
         while waiting := [number for number, stream in enumerate(self.streams) if stream.has_frame()]:
             chosen = [self.streams[number] for number in waiting]
-            probs = self.detector.probabilities([stream.next_frame() for stream in chosen], [stream.vad for stream in chosen])
-            for number, prob in zip(waiting, probs, strict=True):
+            found = self.detector.judge([stream.next_frames(1) for stream in chosen], [stream.vad for stream in chosen])
+            for number, judged in zip(waiting, found, strict=True):
                 self.judged[number] += 1
-                self.streams[number].judge(prob)
+                self.streams[number].judge(*judged.probs)
+                judged.move(self.streams[number].vad, 1)
         for stream in self.streams:
             stream.settle()
             while stream.wants_final:
@@ -183,7 +184,7 @@ def test_a_frame_comes_with_the_samples_before_it_also_after_skipped_ones() -> N
     stream.push(audio.tobytes())
     frames = []
     while stream.has_frame():
-        frames.append(stream.next_frame())
+        frames.append(stream.next_frames(1)[0].copy())
         stream.judge(0.0)
 
     assert (frames[0][:CONTEXT_SAMPLES] == 0).all()

@@ -1,6 +1,5 @@
 """Voice activity of many streams in a pass: how many frames at once, of whom, and that nobody pays for another."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -10,32 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.endpointing import FRAME_SAMPLES
+from inference.endpointing import FRAME_SAMPLES, Endpointer
 from inference.engines.fake import speak
 from inference.gate import LOOKBACK_FRAMES, EnergyGate
-from inference.judging import MAX_RUN_FRAMES, MAX_VAD_ROUNDS, MIN_RUN_FRAMES, FrameJudge
+from inference.judging import MAX_FRAMES, MAX_QUIET_FRAMES, FrameJudge
 from inference.messages import Checkpoint, SpeechStarted, StreamFailed, StreamOptions
 from inference.stream import Stream
-from inference.vad import LevelVad, VadState
+from inference.vad import Judged, LevelVad, VadState
 
 
 @dataclass
 class NotingVad(LevelVad):
-    """Remembers how many streams each round had, and how many frames each run; and whose state it was given."""
+    """Remembers how many frames of each stream a call had. The state counts the frames that were judged."""
 
-    rounds: list[int] = field(default_factory=list)
-    runs: list[int] = field(default_factory=list)
-    states: list[VadState] = field(default_factory=list)
+    calls: list[list[int]] = field(default_factory=list)
 
-    def probabilities(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[float]:
-        self.rounds.append(len(frames))
-        self.states += states
-        return LevelVad.probabilities(self, frames, states)
-
-    def run_probabilities(self, frames: np.ndarray, state: VadState) -> list[float]:
-        self.runs.append(len(frames))
-        self.states.append(state)
-        return LevelVad.probabilities(self, list(frames), [state] * len(frames))
+    def judge(self, frames: Sequence[np.ndarray], states: Sequence[VadState]) -> list[Judged]:
+        self.calls.append([len(run) for run in frames])
+        found = LevelVad.judge(self, frames, states)
+        counted = [state.recurrent + np.arange(1, len(run) + 1)[:, None, None] for run, state in zip(frames, states, strict=True)]
+        return [Judged(judged.probs, counts) for judged, counts in zip(found, counted, strict=True)]
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def vad() -> NotingVad:
 
 @pytest.fixture
 def judge(vad: NotingVad) -> FrameJudge:
-    return FrameJudge(vad, lambda: 0.0)
+    return FrameJudge(vad)
 
 
 def a_stream(audio: np.ndarray, *, is_gated: bool = False, number: int = 7) -> Stream:
@@ -72,34 +65,60 @@ def num_judged(stream: Stream) -> int:
     return stream.endpointer.num_frames
 
 
-# Rounds
+def num_counted(stream: Stream) -> int:
+    """By the state."""
+    return int(stream.vad.recurrent[0, 0])
 
 
-def test_a_round_has_one_frame_of_everybody_who_has_one(vad: NotingVad, judge: FrameJudge) -> None:
+# Together
+
+
+def test_a_call_has_all_frames_of_everybody_who_has_one(vad: NotingVad, judge: FrameJudge) -> None:
     streams = [a_stream(loud(count)) for count in (2, 5, 0)]
 
     judge.judge(streams)
 
-    assert vad.rounds == [2, 2, 1, 1, 1]
+    assert vad.calls == [[2, 5]]
     assert [num_judged(stream) for stream in streams] == [2, 5, 0]
+    assert [num_counted(stream) for stream in streams] == [2, 5, 0]
 
 
 def test_where_nobody_has_a_frame_the_network_is_not_asked(vad: NotingVad, judge: FrameJudge) -> None:
     judge.judge([])
     judge.judge([a_stream(loud(0)), a_stream(np.full(FRAME_SAMPLES - 1, 0.1))])
 
-    assert (vad.rounds, vad.runs) == ([], [])
+    assert vad.calls == []
 
 
-def test_a_stream_far_behind_gets_no_more_than_its_rounds(judge: FrameJudge) -> None:
-    behind, other = a_stream(loud(MAX_VAD_ROUNDS + 1)), a_stream(loud(3))
+def test_a_stream_far_behind_gets_no_more_than_its_share(judge: FrameJudge) -> None:
+    behind, other = a_stream(loud(MAX_FRAMES + 1)), a_stream(loud(3))
 
     judge.judge([behind, other])
     first = (num_judged(behind), num_judged(other))
     judge.judge([behind, other])
 
-    assert first == (MAX_VAD_ROUNDS, 3)
-    assert num_judged(behind) == MAX_VAD_ROUNDS + 1
+    assert first == (MAX_FRAMES, 3)
+    assert num_judged(behind) == num_counted(behind) == MAX_FRAMES + 1
+
+
+def test_frames_behind_one_that_ends_what_is_heard_move_no_state(vad: NotingVad, judge: FrameJudge) -> None:
+    """Somebody stops speaking; the quiet after that is passed over, and then comes something loud."""
+    stream = a_stream(np.concatenate([loud(5), quiet(200), loud(3)]), is_gated=True)
+    skip, skipped = type(stream._voice.endpointer).skip, []
+
+    def noting_skip(endpointer: Endpointer, num_frames: int, last_near: int | None) -> None:
+        skipped.append(num_frames)
+        skip(endpointer, num_frames, last_near)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Endpointer, "skip", noting_skip)
+        while stream.has_frame():
+            judge.judge([stream])
+
+    assert num_judged(stream) == 208
+    assert skipped
+    assert num_counted(stream) == 208 - sum(skipped)
+    assert sum(sum(call) for call in vad.calls) > num_counted(stream)
 
 
 def test_everybody_gets_the_probability_of_their_own_frame(judge: FrameJudge) -> None:
@@ -147,7 +166,7 @@ def test_a_stream_that_is_over_is_not_judged(vad: NotingVad, judge: FrameJudge) 
 
     judge.judge([over, startled_and_over])
 
-    assert (vad.rounds, vad.runs) == ([], [])
+    assert vad.calls == []
 
 
 def test_a_finalize_is_carried_out_where_no_frame_is_left_to_judge(judge: FrameJudge) -> None:
@@ -189,50 +208,28 @@ def test_a_fault_in_a_finalize_fails_its_own_stream_only(judge: FrameJudge, monk
     assert (broken.is_done, other.wants_final) == (True, True)
 
 
-def test_everybody_is_judged_with_a_state_of_their_own(vad: NotingVad, judge: FrameJudge) -> None:
-    streams = [a_stream(loud(1)), startled(), a_stream(loud(1))]
-
-    judge.judge(streams)
-
-    expected = [streams[1].vad, *(stream.vad for stream in streams)]  # what had waited goes first
-    assert [id(state) for state in vad.states[:4]] == [id(state) for state in expected]
+# The quiet before something loud
 
 
-# Runs
+def test_the_quiet_before_a_beginning_is_judged_in_one_call_with_it(vad: NotingVad, judge: FrameJudge) -> None:
+    stream, other = startled(), a_stream(loud(4))
 
+    judge.judge([stream, other])
 
-def test_the_quiet_before_a_beginning_is_judged_in_one_call(vad: NotingVad, judge: FrameJudge) -> None:
-    stream = startled()
-
-    judge.judge([stream])
-
-    assert vad.runs == [LOOKBACK_FRAMES]
+    assert vad.calls == [[LOOKBACK_FRAMES + 5, 4]]
     assert [event.at_ms for event in stream.events if isinstance(event, SpeechStarted)] == [100 * 32]
 
 
-@pytest.mark.parametrize(("num_quiet", "runs"), [(MIN_RUN_FRAMES, [MIN_RUN_FRAMES]), (MIN_RUN_FRAMES - 1, [])])
-def test_few_frames_are_judged_with_those_of_the_others(
-    num_quiet: int, runs: list[int], vad: NotingVad, judge: FrameJudge
-) -> None:
-    stream = startled(num_quiet)
+def test_of_the_quiet_is_judged_no_more_than_a_pass_can_bear(judge: FrameJudge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.gate.LOOKBACK_FRAMES", 2 * MAX_QUIET_FRAMES)
+    stream = startled(num_quiet=2 * MAX_QUIET_FRAMES)
 
     judge.judge([stream])
 
-    assert vad.runs == runs
-    assert num_judged(stream) == num_quiet + 5
+    assert num_judged(stream) == MAX_QUIET_FRAMES + MAX_FRAMES
 
 
-def test_a_run_is_no_longer_than_a_pass_can_bear(vad: NotingVad, judge: FrameJudge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.gate.LOOKBACK_FRAMES", 2 * MAX_RUN_FRAMES)
-    stream = startled(num_quiet=2 * MAX_RUN_FRAMES)
-
-    judge.judge([stream])
-
-    assert vad.runs == [MAX_RUN_FRAMES]
-    assert num_judged(stream) == MAX_RUN_FRAMES + MAX_VAD_ROUNDS
-
-
-def test_a_fault_in_a_run_fails_its_own_stream_only(judge: FrameJudge) -> None:
+def test_a_fault_in_the_quiet_fails_its_own_stream_only(judge: FrameJudge) -> None:
     broken, other = startled(), startled()
     broken.buffer.drop_before(broken.buffer.end)
 
@@ -241,21 +238,22 @@ def test_a_fault_in_a_run_fails_its_own_stream_only(judge: FrameJudge) -> None:
     assert (broken.is_done, other.endpointer.is_speaking) == (True, True)
 
 
-def test_those_who_are_startled_at_once_are_judged_in_order_and_each_pass_some() -> None:
-    """The clock goes on by 30 ms at each look, so that two of them fill the time that all may take in a pass."""
-    judge = FrameJudge(LevelVad(), itertools.count(0.0, 0.03).__next__)
-    streams = [startled() for _ in range(4)]
+def test_those_who_are_startled_at_once_are_judged_in_order_and_each_pass_some(
+    judge: FrameJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.judging.MAX_STARTLED_FRAMES", 2 * LOOKBACK_FRAMES)
+    streams = [startled() for _ in range(5)]
 
     waiting = []
-    for _ in range(4):
+    for _ in range(3):
         judge.judge(streams)
         waiting.append([stream.has_frame() for stream in streams])
 
-    assert waiting == [[number > turn for number in range(4)] for turn in range(4)]
+    assert waiting == [[number >= 2 * turn for number in range(5)] for turn in (1, 2, 3)]
 
 
-def test_whoever_is_put_off_does_not_keep_back_those_who_speak() -> None:
-    judge = FrameJudge(LevelVad(), itertools.count(0.0, 0.03).__next__)
+def test_whoever_is_put_off_does_not_keep_back_those_who_speak(judge: FrameJudge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.judging.MAX_STARTLED_FRAMES", 1)
     speaker, first, put_off = a_stream(loud(5)), startled(), startled()
 
     judge.judge([first, put_off, speaker])
@@ -272,21 +270,24 @@ WORDS = st.sampled_from(["alpha", "bravo charlie", "delta echo foxtrot golf"])
 def test_how_frames_are_judged_changes_nothing(pauses: list[tuple[str, int]], piece: int, is_ending: bool) -> None:
     audio = np.concatenate([np.concatenate([np.zeros(pause, dtype=np.float32), speak(words)]) for words, pause in pauses])
     together, alone = a_stream(quiet(0), is_gated=True), a_stream(quiet(0), is_gated=True)
-    judge, vad = FrameJudge(NotingVad(), lambda: 0.0), LevelVad()
+    judge, vad = FrameJudge(NotingVad()), NotingVad()
     for part in np.array_split(audio, piece % 40 + 1):
         for stream in (together, alone):
             stream.push(part.tobytes())
     for stream in (together, alone):
         stream.end() if is_ending else stream.finalize()
 
-    for _ in range(len(audio) // FRAME_SAMPLES // MAX_VAD_ROUNDS + 1):
+    for _ in range(len(audio) // FRAME_SAMPLES // MAX_FRAMES + 1):
         judge.judge([together])
     while alone.has_frame():
-        alone.judge(*vad.probabilities([alone.next_frame()], [alone.vad]))
+        (judged,) = vad.judge([alone.next_frames(1)], [alone.vad])
+        alone.judge(*judged.probs)
+        judged.move(alone.vad, 1)
         alone.settle()
     alone.settle()
 
     assert not together.has_frame()
     assert together.events == alone.events
+    assert num_counted(together) == num_counted(alone)
     assert together.checkpoint == alone.checkpoint
     assert together._segments.closed == alone._segments.closed

@@ -54,7 +54,7 @@ class Talk:
 
     def judge(self) -> None:
         while self.stream.has_frame():
-            assert len(self.stream.next_frame()) == 64 + FRAME_SAMPLES
+            assert self.stream.next_frames(1).shape == (1, 64 + FRAME_SAMPLES)
             self.stream.judge(next(self.probs))
             self.stream.settle()
         self.stream.settle()

@@ -61,7 +61,7 @@ class Driver:
 
     def judge(self) -> None:
         while self.stream.has_frame():
-            self.stream.next_frame()
+            self.stream.next_frames(1)
             self.stream.judge(next(self.probs))
             self.stream.settle()
         self.stream.settle()

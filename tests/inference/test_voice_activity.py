@@ -91,13 +91,21 @@ def test_frames_in_one_piece_are_those_that_come_one_by_one(*, has_16_bits: bool
     voice = a_voice(has_16_bits=has_16_bits)
     voice.append(samples if has_16_bits else samples.astype(np.float32) / 32_768)
 
-    together = voice.next_frames(5).copy()
+    together = voice.next_frames(9, voice.buffer.end).copy()
     alone = []
     for _ in range(5):
         alone.append(voice.unjudged(1))
         voice.judge(0.0)
 
     np.testing.assert_array_equal(together, np.stack(alone))
+
+
+def test_no_more_frames_are_handed_out_than_are_wanted_or_lie_before_the_limit() -> None:
+    voice = a_voice()
+    voice.append(audio_of(of_frames(5)))
+
+    assert len(voice.next_frames(3, voice.buffer.end)) == 3
+    assert len(voice.next_frames(9, FIRST + of_frames(3) - 1)) == 2
 
 
 def test_what_was_not_judged_yet_is_kept_with_its_context() -> None:
