@@ -30,6 +30,7 @@ class BeamDecoder:
         self._rescorer = rescorer
         self._heard = Heard(self._tokens)
         self._decoder, self._ngrams = search.open()
+        self._partial: Decoded | None = NOTHING
 
     def push(self, log_probs: np.ndarray) -> None:
         """log_probs: float32 (frames, len(tokens) + 1), natural logarithms, the blank last."""
@@ -37,14 +38,9 @@ class BeamDecoder:
 
     def partial(self) -> Decoded:
         """What was heard so far; its last word may go on."""
-        if not self._heard.num_frames:
-            return NOTHING
-        beam = self._decoder.get_all_final_hypothesis()
-        numbers = [_words(hypothesis.words) for hypothesis in beam]
-        best = max(range(len(beam)), key=lambda place: beam[place].score)
-        words = self._search.texts(numbers[best])
-        begun = self._begun(beam[best])
-        return Decoded(" ".join([*words, begun] if begun else words), " ".join(words[: _num_common(numbers)]), 0.0)
+        if self._partial is None:  # in a pause nothing new is looked at, chunk after chunk
+            self._partial = self._read()
+        return self._partial
 
     def finish(self, num_frames: int | None = None) -> Decoded:
         """The segment is over, and only its first `num_frames` count."""
@@ -58,8 +54,17 @@ class BeamDecoder:
         spans = align(heard, self._search.speller.phrase(text.split()) or (), self._tokens)
         return Decoded(text, text, confidence(spans), words_of(spans, self._tokens, self._frame_ms))
 
+    def _read(self) -> Decoded:
+        beam = self._decoder.get_all_final_hypothesis()
+        numbers = [_words(hypothesis.words) for hypothesis in beam]
+        best = max(range(len(beam)), key=lambda place: beam[place].score)
+        words = self._search.texts(numbers[best])
+        begun = self._begun(beam[best])
+        return Decoded(" ".join([*words, begun] if begun else words), " ".join(words[: _num_common(numbers)]), 0.0)
+
     def _step(self, log_probs: np.ndarray) -> None:
         if len(log_probs):
+            self._partial = None
             self._decoder.decode_step(log_probs.ctypes.data, *log_probs.shape)
 
     def _best(self) -> str:

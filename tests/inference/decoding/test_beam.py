@@ -83,6 +83,17 @@ def test_a_word_that_is_being_said_is_shown_as_far_as_it_goes(pets: LanguageMode
     assert decoder.partial().text == "the c"
 
 
+def test_in_a_pause_the_beam_is_not_read_again(pets: LanguageModel) -> None:
+    decoder = opened(pets)
+    decoder.push(spoken(LETTERS, "the ca__", prob=0.99))
+    before = decoder.partial()
+
+    decoder.push(spoken(LETTERS, "___", prob=0.99))
+    assert decoder.partial() is before
+    decoder.push(spoken(LETTERS, "_t", prob=0.99))
+    assert (before.text, decoder.partial().text) == ("the ca", "the cat")
+
+
 def test_frames_behind_the_end_of_the_segment_do_not_count(pets: LanguageModel) -> None:
     decoder = opened(pets)
     decoder.push(spoken(LETTERS, "_the_  cat"))
