@@ -54,7 +54,7 @@ class Tokens:
         return cls(pieces)
 
     def letters(self) -> str:
-        """That pieces are written with, without case; what is written byte by byte is not known here."""
+        """Letters and figures that pieces are written with, in small; what is written byte by byte is not known here."""
         return "".join(sorted(letters_of("".join(self._texts))))
 
     def text(self, ids: Iterable[int]) -> str:
