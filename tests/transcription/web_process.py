@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from channels.layers import channel_layers
 from django.db import connections
 
 from tests.inference.worker import Worker
@@ -21,6 +22,7 @@ async def running_web_process(worker: Worker, settings: Any) -> AsyncIterator[No
     """Settings of a loopback server beside `worker`, and an end for what the event loop holds."""
     settings.HARK_ANONYMOUS = "loopback"
     settings.HARK_INFERENCE_ADDRESS = worker.address
+    channel_layers.backends.clear()  # a lock of the one before may have stayed with the event loop of its test
     yield
     for stream in list(live_streams().values()):
         stream.abandon()
