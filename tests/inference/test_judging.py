@@ -104,7 +104,7 @@ def test_a_stream_far_behind_gets_no_more_than_its_share(judge: FrameJudge) -> N
 def test_frames_behind_one_that_ends_what_is_heard_move_no_state(vad: NotingVad, judge: FrameJudge) -> None:
     """Somebody stops speaking; the quiet after that is passed over, and then comes something loud."""
     stream = a_stream(np.concatenate([loud(5), quiet(200), loud(3)]), is_gated=True)
-    skip, skipped = type(stream._voice.endpointer).skip, []
+    skip, skipped = Endpointer.skip, []
 
     def noting_skip(endpointer: Endpointer, num_frames: int, last_near: int | None) -> None:
         skipped.append(num_frames)
