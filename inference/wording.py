@@ -11,13 +11,18 @@ UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u3
 
 def words(text: str) -> list[str]:
     """Lower case, no punctuation; single characters where a script has no spaces, whatever else is in the text."""
-    kept = "".join(letter if unicodedata.category(letter)[0] in "LNM" else " " for letter in _folded(text) if letter != "'")
+    kept = "".join(letter if is_letter(letter) else " " for letter in _folded(text) if letter != "'")
     return UNSPACED.sub(r" \g<0> ", kept).split()
 
 
 def letters_of(text: str) -> set[str]:
     """Letters and figures that are in it, and what combines with them; case and width do not count."""
-    return {letter for letter in _folded(text) if unicodedata.category(letter)[0] in "LNM"}
+    return {letter for letter in _folded(text) if is_letter(letter)}
+
+
+def is_letter(letter: str) -> bool:
+    """Or a figure, or what combines with one."""
+    return unicodedata.category(letter)[0] in "LNM"
 
 
 def _folded(text: str) -> str:

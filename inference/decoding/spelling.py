@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from inference.decoding.tokens import BYTE_PIECE, SILENT_PIECE, WORD_START, Tokens
+from inference.wording import is_letter
 
 MAX_SPELLED: Final = 200_000
 """Spellings that are remembered; a lexicon is spelled once."""
@@ -52,7 +53,7 @@ class Speller:
         """What is left of a word with marks that the model does not write. Letters stay, whether it writes them or not."""
         plain = self.folded(unicodedata.normalize("NFKC", word)).replace("\u2019", APOSTROPHE)
         kept = plain if APOSTROPHE in self._letters else plain.replace(APOSTROPHE, "")
-        return "".join(letter if letter in self._letters or _is_letter(letter) else " " for letter in kept).split()
+        return "".join(letter if letter in self._letters or is_letter(letter) else " " for letter in kept).split()
 
     def _spell(self, word: str) -> tuple[int, ...] | None:
         """Tokens of the likeliest way to write it, by the pieces' scores; the fewest pieces where they have none. None: there is
@@ -89,8 +90,3 @@ class Speller:
             pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
         ids = tuple(self.tokens.by_piece.get(piece, -1) for piece in pieces)
         return None if -1 in ids or not ids else ids
-
-
-def _is_letter(letter: str) -> bool:
-    """Or a figure, or what combines with one."""
-    return unicodedata.category(letter)[0] in "LNM"
