@@ -118,7 +118,7 @@ class InferenceServer:
     async def _serve_link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link_id = next(self._link_ids)
         self._writers[link_id] = writer
-        self._write(link_id, [self.status, self.load])
+        self._write(link_id, [self.load, self.status])
         try:
             while (body := await local.read_frame(reader)) is not None:
                 await self._take(link_id, request_decoder.decode(body), len(body))
@@ -246,6 +246,8 @@ class InferenceServer:
             loop.stop()
         sources = {name: str(path or name) for name, path in map(split_model, self.config.models)}
         self._keeper = ModelKeeper(loop, self.config, sources, tell=self._tell, announce=self._announce_models)
+        self.load = self._meter.report(num_streams=0)
+        self._announce(self.load)  # before the models: whoever knows these knows how many places there are
         self._announce_models(tuple(engine.info for engine in self.engines))
         logger.info("ready: %s", ", ".join(engine.info.name for engine in self.engines))
 

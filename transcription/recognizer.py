@@ -1,6 +1,7 @@
 """The web process's door to recognition: a client of the inference processes for each event loop."""
 
 import asyncio
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -9,7 +10,9 @@ from inference.client import InferenceClient
 from inference.config import split_addresses
 from inference.messages import WorkerLoad, WorkerStatus
 
-STATUS_PATIENCE_S = 0.8
+STATUS_PATIENCE_S: Final = 0.8
+REPORT_PATIENCE_S: Final = 5.0
+"""For a process that hangs, or has so much to do that its event loop comes late; one that is not there is known at once."""
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, InferenceClient] = WeakKeyDictionary()
 
@@ -33,7 +36,7 @@ async def current_status() -> WorkerStatus:
 
 
 async def each_status() -> list[WorkerStatus]:
-    """What each inference process says of itself, in the order of HARK_INFERENCE_ADDRESS. Returns within a second."""
+    """What each inference process says of itself, in the order of HARK_INFERENCE_ADDRESS. Within `REPORT_PATIENCE_S`."""
     return [status for status, _load in await _each_report()]
 
 
@@ -44,7 +47,7 @@ async def each_load() -> list[WorkerLoad]:
 
 async def _each_report() -> list[tuple[WorkerStatus, WorkerLoad]]:
     clients = [InferenceClient(address) for address in split_addresses(settings.HARK_INFERENCE_ADDRESS)]
-    await asyncio.gather(*(client.heard_status(STATUS_PATIENCE_S) for client in clients))
+    await asyncio.gather(*(client.heard_status(REPORT_PATIENCE_S) for client in clients))
     reports = [(client.status, client.workers[0].load) for client in clients]
     await asyncio.gather(*(client.close() for client in clients))
     return reports

@@ -55,10 +55,17 @@ async def ready_link(address: str) -> tuple[asyncio.StreamReader, asyncio.Stream
 
 async def status(reader: asyncio.StreamReader) -> WorkerStatus:
     """The next one; reports of the load may come before it."""
+    return (await status_and_load(reader))[0]
+
+
+async def status_and_load(reader: asyncio.StreamReader) -> tuple[WorkerStatus, WorkerLoad]:
+    """The next status, and the last report of the load that came before it."""
+    load = WorkerLoad()
     while (body := await local.read_frame(reader)) is not None:
         for message in event_decoder.decode(body):
             if isinstance(message, WorkerStatus):
-                return message
+                return message, load
+            load = message if isinstance(message, WorkerLoad) else load
     raise AssertionError("the process is gone")
 
 
@@ -85,6 +92,19 @@ async def test_a_link_is_told_the_models_when_they_are_warm(worker: Worker) -> N
     assert [model.name for model in told.models] == ["fake"]
     assert worker.process is not None
     assert told.node.endswith(f":{worker.process.pid}")
+
+
+async def test_whoever_learns_the_models_knows_how_many_places_there_are(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path / 'i.sock'}"
+    with running_worker(address, HARK_MAX_STREAMS="7"):
+        await asyncio.to_thread(wait_until, lambda: is_listening(address))
+        reader, writer = await local.connect(address)
+        async with asyncio.timeout(PATIENCE_S):
+            while not (told := await status_and_load(reader))[0].is_ready:
+                pass
+        await local.close(writer)
+
+    assert told[1].num_free == 7
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def _by_others(model: ASRModel) -> Iterator[str]:
 
 
 def loaded_by(model: ASRModel) -> list[str]:
-    """Inference processes that have it in memory now, as `models list` calls them. Returns within a second."""
+    """Inference processes that have it in memory now, as `models list` calls them. Returns within seconds."""
     statuses = async_to_sync(recognizer.each_status)()
     return [
         f"inference-{number}" for number, status in enumerate(statuses) if model.name in {info.name for info in status.models}

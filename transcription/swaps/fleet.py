@@ -34,7 +34,7 @@ class Fleet(Protocol):
     """All inference processes. Every call blocks."""
 
     def statuses(self) -> dict[str, WorkerStatus]:
-        """What each says of itself, by its name, in the order of HARK_INFERENCE_ADDRESS; within a second."""
+        """What each says of itself, by its name, in the order of HARK_INFERENCE_ADDRESS; within seconds."""
 
     def loads(self) -> dict[str, WorkerLoad]:
         """How much each has to do, as `statuses`."""

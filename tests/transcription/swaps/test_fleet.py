@@ -1,6 +1,8 @@
 """Swaps over two real inference processes with the scripted engine: as beat and the worker run them, without Celery between."""
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,17 @@ def models_of(worker: str) -> tuple[ModelInfo, ...]:
 def carried_out(swap: ModelSwap) -> ModelSwap:
     run_swap(swap.pk, InferenceFleet())
     return ModelSwap.objects.get(pk=swap.pk)
+
+
+def test_a_process_that_is_held_up_is_waited_for(processes: list[Worker]) -> None:
+    held_up = processes[1].process
+    assert held_up is not None
+    held_up.send_signal(signal.SIGSTOP)
+    threading.Timer(1.5, held_up.send_signal, [signal.SIGCONT]).start()
+
+    loads = InferenceFleet().loads()
+
+    assert all(load.num_free > 0 for load in loads.values())
 
 
 @pytest.mark.usefixtures("processes")
