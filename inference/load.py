@@ -20,6 +20,9 @@ RUNAWAY_S: Final = 30.0
 """A pass that computes may last longer: a batch of the longest windows on a machine that is short of processors takes
 several seconds, and to give up a process because it is slow would only load the others more."""
 MIN_CPU_SHARE: Final = 0.02
+STUCK_REPORTS: Final = 4
+"""So many in a row must have found the same pass: a container that was paused, or a machine that stood still, had all threads
+wait, and the first report afterwards would blame this one."""
 SMOOTHING: Final = 0.3
 """Weight of the newest second in `busy`: speakers pause, and a pause is no reason to be sent more of them."""
 BUSY_SHARE: Final = 0.9
@@ -171,12 +174,15 @@ class LoadMeter:
         self._max_streams = max_streams
         self._overload = Overload(max_delay_ms)
         self._busy = 0.0
+        self._pass = pulse.last_pass
+        self._num_reports_of_pass = 0
         self._read_s = pulse.clock()
         self._rested_s = pulse.rest.total_at(self._read_s)
 
     def report(self, num_streams: int) -> WorkerLoad:
         results, self._pulse.results = self._pulse.results, ()
         busy = self._measure_busy()
+        self._look_at_pass()
         self._busy += SMOOTHING * (busy - self._busy)
         self._overload.learn(busy, results)
         return WorkerLoad(
@@ -188,6 +194,16 @@ class LoadMeter:
             is_overloaded=self._overload.is_overloaded,
             num_free=max(0, self._max_streams - num_streams),
         )
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the present pass will not end, as far as the last reports show."""
+        return self._num_reports_of_pass >= STUCK_REPORTS and self._pulse.is_stuck
+
+    def _look_at_pass(self) -> None:
+        present = self._pulse.last_pass
+        self._num_reports_of_pass = self._num_reports_of_pass + 1 if present is self._pass else 1
+        self._pass = present
 
     def _measure_busy(self) -> float:
         """Share of the time since the last report that was no rest."""

@@ -183,7 +183,7 @@ class InferenceServer:
             return
         self.load = self._meter.report(len(self._recognition.clients))
         self._recognition.is_overloaded = self.load.is_overloaded
-        if self._recognition.pulse.is_stuck:
+        if self._meter.is_stuck:
             logger.critical("the recognition thread has hung for %d ms; ending this process", self.load.stalled_ms)
             faulthandler.dump_traceback()
             os._exit(EXIT_STUCK)

@@ -199,6 +199,35 @@ def test_a_thread_is_stuck_if_it_waits_long_or_computes_very_long(computed_s: fl
     assert thread.pulse.is_stuck is is_stuck
 
 
+def test_a_pass_that_report_after_report_finds_is_stuck() -> None:
+    thread = Thread()
+    states = []
+    for _ in range(6):
+        thread.wait(1.0)
+        thread.meter.report(1)
+        states.append(thread.meter.is_stuck)
+
+    assert states == [False] * 4 + [True] * 2
+
+
+def test_a_process_that_was_stopped_itself_does_not_blame_its_thread() -> None:
+    """A paused container: a minute has passed for every thread."""
+    thread = Thread()
+    thread.wait(1.0)
+    thread.meter.report(1)
+    thread.wait(60.0)
+    for _ in range(2):
+        thread.meter.report(1)
+        assert thread.pulse.is_stuck
+        assert not thread.meter.is_stuck
+        thread.wait(0.5)
+
+    thread.pulse.begin_pass()
+    thread.meter.report(1)
+
+    assert not thread.meter.is_stuck
+
+
 def test_a_thread_that_rests_is_never_stuck() -> None:
     thread = Thread()
     with thread.pulse.resting():
