@@ -22,6 +22,7 @@ from transcription.metrics.meters import web
 from transcription.parsing import ProtocolError, parse
 from transcription.protocol import CloseCode, Resume, SessionError
 from transcription.session.actions import Close, Send
+from transcription.session.closing import CRASHED, failure
 from transcription.session.stream_session import Phase
 from transcription.streaming.caretaking import ensure_caretaker
 from transcription.streaming.draining import current_drain
@@ -85,7 +86,6 @@ class StreamConsumer:
         watch = current_warden().watch(admission, self.on_loss, self.received_ms)
         web.connections.inc()
         try:
-            await routes_known()
             await self.run()
         finally:
             web.connections.dec()
@@ -120,11 +120,13 @@ class StreamConsumer:
             logger.exception("session %s failed", session_id, extra=about(session_id))
             if self.stream is not None:
                 self.stream.crash()
+            self.outbox.put_all(failure(CRASHED))
         finally:
             await self._leave(farewell_s)
 
     async def _serve(self) -> None:
         """Hand on what comes, until the client is gone."""
+        await routes_known()
         stream = self.stream = await self._first()
         if stream is not None and self._give_to is not None:
             self._give_to(partial(self._take, stream))

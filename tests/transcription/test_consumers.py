@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -21,7 +22,7 @@ from tests.factories import make_user
 from tests.inference.worker import Worker, running_worker, say
 from tests.stream_client import Message, assert_well_formed, client_text, validator
 from tests.transcription.web_process import running_web_process
-from transcription import services
+from transcription import consumers, services
 from transcription.models import Segment, Session
 from transcription.recognizer import close_client
 from transcription.session.stream_session import StreamSession
@@ -370,6 +371,36 @@ async def test_a_fault_of_ours_ends_one_session_with_one_error(
     assert [message["code"] for message in messages if message["type"] == "error"] == ["internal"]
     assert bad.code == 1011
     assert good.text == FIRST
+
+
+async def test_a_fault_on_the_way_to_the_end_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise RuntimeError("a fault was switched on")
+
+    socket = await Socket().open()
+    await socket.say("alpha")
+    await socket.expect("ready")
+    with monkeypatch.context() as fault:
+        fault.setattr(StreamSession, "on_text", fail)
+        fault.setattr(StreamSession, "on_crash", fail)
+        await socket.tell("ping")
+        messages = await socket.read_all()
+
+    assert [message["code"] for message in messages if message["type"] == "error"] == ["internal"]
+    assert socket.code == 1011
+
+
+@pytest.mark.parametrize("name", ["routes_known", "find_session"])
+async def test_a_fault_before_there_is_a_session_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    async def fail(*_args: object) -> None:
+        raise RuntimeError("a fault was switched on")
+
+    monkeypatch.setattr(consumers, name, fail)
+    socket = await Socket().open()
+    await socket.tell("resume", session=str(uuid4()), token="x" * 43)
+
+    (error,) = await socket.read_all()
+    assert (error["code"], socket.code) == ("internal", 1011)
 
 
 # Audio that the server gives without being asked (`asr_project.websocket`)

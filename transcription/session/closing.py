@@ -4,7 +4,7 @@ from typing import Final
 
 from transcription.protocol import CloseCode, Done, GoingAway, SessionError
 from transcription.session.account import Account
-from transcription.session.actions import Action, Close, Send
+from transcription.session.actions import Close, Send
 
 PLAIN_CLOSES_IN_S: Final = 20
 
@@ -33,6 +33,14 @@ CLOSE_CODES: Final = {
 """By the code of the error; any other is a bad request."""
 
 
+CRASHED: Final = SessionError(
+    code="internal",
+    message="The server failed to handle this session. The text so far is kept; please reconnect.",
+    retryable=False,
+)
+"""Something of ours broke."""
+
+
 def done_message(session_id: str, account: Account, num_segments: int) -> Done:
     return Done(
         session=session_id,
@@ -45,11 +53,11 @@ def done_message(session_id: str, account: Account, num_segments: int) -> Done:
     )
 
 
-def farewell(done: Done, *, is_draining: bool = False) -> list[Action]:
+def farewell(done: Done, *, is_draining: bool = False) -> list[Send | Close]:
     return [Send(done), Close(CloseCode.DRAINING if is_draining else CloseCode.DONE, "done")]
 
 
-def failure(error: SessionError) -> list[Action]:
+def failure(error: SessionError) -> list[Send | Close]:
     return [Send(error), Close(CLOSE_CODES.get(error.code, CloseCode.BAD_REQUEST), error.code)]
 
 

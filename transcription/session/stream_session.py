@@ -40,6 +40,7 @@ from transcription.session.account import Account
 from transcription.session.actions import (
     Action,
     CancelRecognition,
+    Close,
     DiscardAudio,
     EndRecognition,
     FinalizeRecognition,
@@ -49,7 +50,7 @@ from transcription.session.actions import (
     Send,
 )
 from transcription.session.arrival import DECODED, WINDOW_MS, Arrival
-from transcription.session.closing import CLOSE_DRAINING, departure, done_message, failure, farewell
+from transcription.session.closing import CLOSE_DRAINING, CRASHED, departure, done_message, failure, farewell
 from transcription.session.intake import OFFSET, AudioFormat, PlainIntake, ReliableIntake
 from transcription.session.options import (
     container_of,
@@ -101,7 +102,7 @@ class StreamSession:
     results: Results = field(init=False)
     arrival: Arrival = field(init=False)
     _diagnosis: Diagnosis | None = None
-    _farewell: list[Action] = field(default_factory=list)
+    _farewell: list[Send | Close] = field(default_factory=list)
     _held: list[Configure] = field(default_factory=list)
     _num_bad_messages: int = 0
     _is_draining: bool = False
@@ -287,7 +288,7 @@ class StreamSession:
 
     def on_crash(self) -> list[Action]:
         """The server itself failed to handle this session."""
-        return self._fail("internal", "The server failed to handle this session. The text so far is kept; please reconnect.")
+        return self._fail(CRASHED.code, CRASHED.message)
 
     def on_drain(self) -> list[Action]:
         """This process stops. A session that can go on elsewhere is put down as it is; any other is brought to its end."""

@@ -49,6 +49,7 @@ from transcription.session.actions import (
     SendGap,
 )
 from transcription.session.arrival import WINDOW_MS
+from transcription.session.closing import CRASHED, failure
 from transcription.session.stream_session import Phase, Restored, StreamSession
 from transcription.session.terms import Terms
 from transcription.streaming.decoding import DecodingQueue
@@ -205,7 +206,16 @@ class LiveStream:
         self.perform(self.session.on_routes())
 
     def crash(self) -> None:
-        self.perform(self.session.on_crash())
+        """The client is told in any case, also where the session cannot come to its end or believes that all is said."""
+        outbox = self.outbox
+        try:
+            self.perform(self.session.on_crash())
+        except Exception:
+            logger.exception("session %s cannot come to its end", self.session_id, extra=about(self.session_id))
+            self.outbox = None
+            self.abandon()
+        if outbox is not None:
+            outbox.put_all(failure(CRASHED))
 
     def refuse(self, code: str, message: str, *, is_retryable: bool = False) -> None:
         """Its client may not be here any more: the session ends, and keeps the text so far."""

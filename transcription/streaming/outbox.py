@@ -6,7 +6,7 @@ A final waits here until it is stored, for a second at most from when it is queu
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from transcription.metrics.meters import web
@@ -53,6 +53,11 @@ class Outbox:
         self._items.append((item, stored, on_sent, self._clock()))
         self._has_items.set()
         return True
+
+    def put_all(self, farewell: Sequence[Send | Close]) -> None:
+        """Nothing of it where a farewell is queued already."""
+        for item in farewell:
+            self.put(item)
 
     def _dropped(self, item: Send) -> bool:
         """Whether it may be."""
