@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -44,6 +44,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         supervisor, folder = config.stash[SERVICES]
         supervisor.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the servers of a test wrote stands below its failure."""
+    report = yield
+    if report.failed:
+        stacks = [stack for stack in getattr(item, "funcargs", {}).values() if isinstance(stack, Stack)]
+        report.sections += [("What the server wrote last", stack.logs()) for stack in stacks]
+    return report
 
 
 @pytest.fixture(scope="session")

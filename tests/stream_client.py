@@ -35,11 +35,12 @@ def client_text(kind: str, fields: Message) -> str:
 
 @dataclass
 class StreamClient:
-    """`code`: the close code, once the server has closed."""
+    """`code`: the close code, once the server has closed; `farewell`: how the library tells of it."""
 
     socket: ClientConnection
     messages: list[Message] = field(default_factory=list)
     code: int | None = None
+    farewell: str = ""
 
     async def send(self, audio: bytes, piece_bytes: int = 3_200) -> None:
         for start in range(0, len(audio), piece_bytes):
@@ -74,11 +75,14 @@ class StreamClient:
                     await self.read()
         except ConnectionClosed as closed:
             self.code = closed.rcvd.code if closed.rcvd else None
+            self.farewell = repr(closed)
         return self.messages
 
     async def finish(self) -> list[Message]:
         await self.tell("end")
-        return await self.read_all()
+        messages = await self.read_all()
+        assert messages, f"closed without a word: {self.farewell}"
+        return messages
 
     def of(self, kind: str) -> list[Message]:
         return [message for message in self.messages if message["type"] == kind]
