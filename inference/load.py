@@ -163,7 +163,8 @@ class Pulse:
 
 
 class LoadMeter:
-    """Makes a report of a pulse; called about once a second, by one thread.
+    """Makes a report of a pulse; called about once a second, by one thread. What little happened before the first one, which
+    comes with the models, counts for little.
 
     Args:
         max_delay_ms: as for `Overload`.
@@ -181,9 +182,9 @@ class LoadMeter:
 
     def report(self, num_streams: int) -> WorkerLoad:
         results, self._pulse.results = self._pulse.results, ()
-        busy = self._measure_busy()
+        busy, passed_s = self._measure_busy()
         self._look_at_pass()
-        self._busy += SMOOTHING * (busy - self._busy)
+        self._busy += SMOOTHING * min(1.0, passed_s) * (busy - self._busy)
         self._overload.learn(busy, results)
         return WorkerLoad(
             num_streams=num_streams,
@@ -205,10 +206,10 @@ class LoadMeter:
         self._num_reports_of_pass = self._num_reports_of_pass + 1 if present is self._pass else 1
         self._pass = present
 
-    def _measure_busy(self) -> float:
-        """Share of the time since the last report that was no rest."""
+    def _measure_busy(self) -> tuple[float, float]:
+        """Share of the time since the last report that was no rest, and that time in seconds."""
         now_s = self._pulse.clock()
         rested_s = self._pulse.rest.total_at(now_s)
         passed_s, resting_s = now_s - self._read_s, rested_s - self._rested_s
         self._read_s, self._rested_s = now_s, rested_s
-        return min(1.0, max(0.0, 1.0 - resting_s / passed_s)) if passed_s > 0 else self._busy
+        return (min(1.0, max(0.0, 1.0 - resting_s / passed_s)) if passed_s > 0 else self._busy), passed_s

@@ -145,6 +145,13 @@ def test_a_rest_that_goes_on_counts() -> None:
     assert load.stalled_ms == 0
 
 
+def test_a_report_right_after_the_start_says_nothing_of_being_busy() -> None:
+    thread = Thread()
+    thread.compute(0.001)
+
+    assert thread.meter.report(0).busy == 0.0
+
+
 def test_one_quiet_second_does_not_make_a_busy_process_look_idle() -> None:
     thread = Thread()
     busy_after_long(thread, computed_s=1.0, rested_s=0.0)
