@@ -86,6 +86,7 @@ class WorkerLink:
         self._outbox: deque[AnyStreamRequest] = deque()
         self._num_stalled_watches = 0
         self._flush: asyncio.TimerHandle | None = None
+        self._flush_due_s = 0.0
         self._writer: asyncio.StreamWriter | None = None
         self._retry_s = FIRST_RETRY_S
         self._num_silent_watches = 0
@@ -120,9 +121,10 @@ class WorkerLink:
     def _send_within(self, seconds: float) -> None:
         due_s = self._loop.time() + seconds
         if self._flush is not None:
-            if self._flush.when() <= due_s:
+            if self._flush_due_s <= due_s:
                 return
             self._flush.cancel()
+        self._flush_due_s = due_s  # uvloop's handle does not know it where that moment has come already
         self._flush = self._loop.call_at(due_s, self._send)
 
     def forget(self, stream: int) -> None:

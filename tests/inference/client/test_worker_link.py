@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+import uvloop
 
 from inference.client import NO_WORKER, WorkerLink, worker_link
 from inference.link import local
@@ -199,6 +200,25 @@ async def test_what_can_wait_goes_by_itself_when_nothing_else_comes(script: Scri
     async with asyncio.timeout(PATIENCE_S):
         await script.was_told.wait()
     assert [request.stream for request in script.requests] == [1]
+
+
+def test_a_server_that_is_held_up_between_two_requests_sends_both(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop, which web processes run on, gives a handle without a time where the moment of a call has come already."""
+    monkeypatch.setattr(worker_link, "TICK_S", 0.0)
+
+    async def told() -> list[AnyRequest]:
+        script = Script(address)
+        async with await local.listen(address, script.accept):
+            link = WorkerLink("inference-0", script.address, script)
+            await script.heard()
+            for stream in range(2):
+                link.put(EndStream(stream=stream))
+            await asyncio.wait_for(script.was_told.wait(), PATIENCE_S)
+            await link.close()
+            await script.is_over.wait()
+        return script.requests
+
+    assert uvloop.run(told()) == [EndStream(stream=0), EndStream(stream=1)]
 
 
 CHUNK = bytes(64 * 1024)
