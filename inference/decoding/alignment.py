@@ -37,12 +37,11 @@ def num_frames_needed(ids: Sequence[int]) -> int:
 def _aligned(log_probs: np.ndarray, ids: list[int], tokens: Tokens) -> list[Span]:
     said = _with_spaces_left_out(emitted(log_probs, ids, tokens.blank), log_probs, ids, tokens)
     path = _likeliest(said, may_skip(ids))
-    spans: list[Span] = []
-    for place, token in enumerate(ids):
-        frames = np.flatnonzero(path == 2 * place + 1)
-        surest = float(log_probs[frames, token].max())
-        spans.append(Span(token, int(frames[0]), int(frames[-1]) + 1, surest))
-    return spans
+    states = np.arange(1, 2 * len(ids), 2)
+    first, end = np.searchsorted(path, states), np.searchsorted(path, states, side="right")  # states never go back
+    of_tokens = np.where(path % 2, log_probs[np.arange(len(path)), np.asarray(ids)[np.minimum(path // 2, len(ids) - 1)]], NEVER)
+    surest = np.maximum.reduceat(of_tokens, first)
+    return [Span(*span) for span in zip(ids, first.tolist(), end.tolist(), surest.tolist(), strict=True)]
 
 
 def emitted(log_probs: np.ndarray, ids: Sequence[int], blank: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from inference.decoding.alignment import align
 from inference.decoding.decoded import NOTHING, Decoded
 from inference.decoding.hearing import Heard
-from inference.decoding.rescoring import Rescorer
+from inference.decoding.rescoring import Rescorer, worth_weighing
 from inference.decoding.spans import confidence, words_of
 from inference.decoding.word_search import WordSearch
 
@@ -68,21 +68,24 @@ class BeamDecoder:
             self._decoder.decode_step(log_probs.ctypes.data, *log_probs.shape)
 
     def _best(self) -> str:
-        texts = self._found()
-        if self._rescorer is None or self._heard.likeliest_text() == texts[0]:
-            return texts[0]  # what the sounds alone say nobody will weigh otherwise
-        return self._rescorer.best(
-            self._heard.worth_hearing(), texts[: self._search.model.settings.num_rescored], self._search.phrases
-        )
+        found = self._found()
+        first, _score = found[0]
+        if self._rescorer is None or self._heard.likeliest_text() == first:
+            return first  # what the sounds alone say nobody will weigh otherwise
+        texts = worth_weighing(found[: self._search.model.settings.num_rescored])
+        return self._rescorer.best(self._heard.worth_hearing(), texts, self._search.phrases)
 
-    def _found(self) -> list[str]:
-        """Whole texts, the likeliest first."""
+    def _found(self) -> list[tuple[str, float]]:
+        """Whole texts and their scores, the likeliest first."""
         end = np.full((1, len(self._tokens) + 1), UNLIKELY, dtype=np.float32)
         end[0, self._search.separator] = 0.0
         self._step(end)
         self._decoder.decode_end()
         beam = sorted(self._decoder.get_all_final_hypothesis(), key=lambda hypothesis: hypothesis.score, reverse=True)
-        return list(dict.fromkeys(" ".join(self._search.texts(_words(hypothesis.words))) for hypothesis in beam))
+        found: dict[str, float] = {}
+        for hypothesis in beam:
+            found.setdefault(" ".join(self._search.texts(_words(hypothesis.words))), hypothesis.score)
+        return list(found.items())
 
     def _begun(self, hypothesis: Any) -> str:
         """What is there of the word that is being spoken."""

@@ -1,9 +1,8 @@
 """Tokens and the frames that they were heard in, and the words that they make."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from inference.decoding.decoded import Word
 from inference.decoding.tokens import Tokens
@@ -27,7 +26,7 @@ def words_of(spans: Sequence[Span], tokens: Tokens, frame_ms: int) -> tuple[Word
 
 def confidence(spans: Sequence[Span]) -> float:
     """Geometric mean of the probabilities of the tokens; 0 where there are none."""
-    return float(np.exp(np.mean([span.log_prob for span in spans]))) if spans else 0.0
+    return math.exp(math.fsum(span.log_prob for span in spans) / len(spans)) if spans else 0.0
 
 
 def _word(spans: Sequence[Span], tokens: Tokens, frame_ms: int) -> Word:
