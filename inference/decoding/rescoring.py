@@ -19,8 +19,8 @@ from inference.errors import LanguageModelError
 
 BEAM_SIZE: Final = 64
 MARGIN: Final = 5.0
-"""Texts that a search finds so much less likely than its best one, natural logarithm, are not weighed. The sum over all ways to say
-a text costs more than all else here; of 161 segments that were weighed one came out otherwise, and half of the sums were left."""
+"""Texts that a search finds so much less likely than its best one, natural logarithm, are not weighed. The sum over all ways to
+say a text costs more than all else here; half of the sums are saved, and of 161 segments one came out otherwise."""
 NO_TEXT: Final = "<"
 """Tokens that stand for no text, or for bytes, begin with it."""
 

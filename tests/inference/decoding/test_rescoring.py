@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from inference.decoding import rescoring
 from inference.decoding.decoder import open_decoder
 from inference.decoding.likelihood import log_likelihoods
 from inference.decoding.ngrams.compiled import Compiled
-from inference.decoding.rescoring import Rescorer
+from inference.decoding.rescoring import Rescorer, worth_weighing
 from inference.decoding.spelling import Speller
 from inference.decoding.tokens import Tokens
 from inference.errors import LanguageModelError
@@ -34,6 +35,18 @@ def test_a_text_that_the_first_pass_lost_is_found(tmp_path: Path) -> None:
     model = lm_of(tmp_path / "pets", *PETS)
 
     assert Rescorer(model, SPELLER).best(THE_C_T, ["a cut"]) == "the cat"
+
+
+def test_only_texts_that_may_still_win_are_weighed() -> None:
+    assert worth_weighing([("the cat", -10.0), ("the cut", -14.9), ("a cut", -15.1)]) == ["the cat", "the cut"]
+    assert worth_weighing([]) == []
+
+
+def test_where_both_searches_agree_nothing_is_weighed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescoring, "log_likelihoods", None)
+    rescorer = Rescorer(lm_of(tmp_path / "pets", *PETS), SPELLER)
+
+    assert rescorer.best(spoken(LETTERS, "the cat", prob=0.999), ["the cat"]) == "the cat"
 
 
 def test_hotwords_count_in_the_second_pass(tmp_path: Path) -> None:
