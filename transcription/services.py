@@ -104,7 +104,7 @@ def storable(value: Any) -> Any:
             return value
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def start_session(entry: SessionStarted) -> None:
     """Store a session that has begun. A second call changes nothing.
 
@@ -137,7 +137,7 @@ def _unwanted(entry: SessionStarted) -> str:
     return "its owner wanted it forgotten" if is_erased else ""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def append_segment(entry: SegmentFinished) -> None:
     """Store a final. A second call with the same session and number changes nothing.
 
@@ -171,14 +171,14 @@ def _log_dropped(entry: SegmentFinished, why: str) -> None:
     logger.warning("Final %d of session %s dropped: %s.", entry.number, entry.session_id, why, extra=subject)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def save_checkpoint(entry: CheckpointReached) -> None:
     """Note how far a session is settled; nothing is changed if another process has it."""
     if advance(entry.session_id, entry.hold, storable(entry.options)) and entry.gaps:
         Session.objects.filter(pk=entry.session_id).update(gaps=storable(entry.gaps))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def finish_session(entry: SessionFinished) -> None:
     """Close a session with its accounting; one that was closed by its own stream already stays as it is."""
     if entry.hold is not None and not advance(entry.session_id, entry.hold):
@@ -215,7 +215,7 @@ def store(entries: Sequence[Entry]) -> None:
                     finish_session(entry)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def touch_sessions(session_ids: Iterable[UUID]) -> int:
     """Note that the web process of these sessions is alive; returns how many of them are stored.
 
