@@ -160,6 +160,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # what could not be acknowledged is delivered again
 CELERY_TIMEZONE = "UTC"
+CELERY_DB_REUSE_MAX = 10**9  # Celery would close the connection at every task; here Django closes it, as `CONN_MAX_AGE` says
 HARK_CANARY_EVERY_S = env.read_int("HARK_CANARY_EVERY_S", 3600, minimum=0, maximum=604_800)
 CELERY_BEAT_SCHEDULE = {
     "play the canary": {

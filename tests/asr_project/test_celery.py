@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -14,6 +16,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from asr_project import celery_app
+from asr_project.celery import NICENESS
 from asr_project.serve import topology
 from asr_project.serve.console import Console
 from asr_project.serve.supervisor import Supervisor
@@ -70,6 +73,28 @@ def test_the_worker_carries_out_what_is_sent_to_it(supervisor: Supervisor, envir
     assert supervisor.wait_until(lambda: "Closed 1 sessions" in output.getvalue(), look_every_s=0.1, within_s=10)
     (told,) = [record for record in map(json.loads, output.getvalue().splitlines()) if "Closed 1" in record["message"]]
     assert (told["process"], told["logger"], told["level"]) == ("worker", "transcription.tasks", "WARNING")
+
+
+@pytest.mark.integration
+def test_the_worker_gives_way_and_keeps_its_connections(supervisor: Supervisor, environment: dict[str, str]) -> None:
+    close_abandoned_sessions.delay()
+    supervisor.start(topology.worker(environment))
+
+    assert supervisor.wait_until(lambda: num_idle_connections() > 0, look_every_s=0.1, within_s=60)
+    time.sleep(1.0)
+    assert num_idle_connections() > 0
+    (worker,) = [child for child in psutil.Process().children(recursive=True) if "worker" in child.cmdline()]
+    assert worker.nice() >= NICENESS
+
+
+def num_idle_connections() -> int:
+    """Of others to this test's database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state = 'idle' AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.integration
