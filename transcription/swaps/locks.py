@@ -1,7 +1,7 @@
 """Locks in PostgreSQL that say who carries a swap out. A worker that dies loses its connection, and with it its locks."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -27,9 +27,12 @@ def held(locks: int, number: int) -> Iterator[bool]:
 
 
 def _release(locks: int, number: int) -> None:
-    """Where the connection is broken, the lock is gone with it."""
-    with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [locks, number])
+    """With the connection, where it cannot be given back alone: the worker would keep both for a minute."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [locks, number])
+    except (DatabaseError, InterfaceError):
+        connection.close()
 
 
 @contextmanager
