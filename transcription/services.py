@@ -1,4 +1,6 @@
-"""Every write to the transcript tables. Each function is one transaction and may be repeated without harm."""
+"""Every write to the transcript tables. Each function is one transaction and may be repeated without harm; those that `store`
+calls are part of its own, and take no savepoints: where one fails, all are repeated one by one.
+"""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
