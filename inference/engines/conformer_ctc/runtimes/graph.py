@@ -27,7 +27,7 @@ class Rows:
     """Shapes of what a stream remembers, in the order in which a graph takes it, layer after layer of each kind.
 
     stages: (channels, frames, bands) of the input of each stage but the second. keys: (heads, head size, ring). values: (heads,
-    ring, head size). gates: (d_model, kernel - 1), oldest first.
+    ring, head size). gates: (kernel - 1, d_model), oldest first.
     """
 
     num_layers: int
@@ -44,7 +44,7 @@ class Rows:
             stages=((1, MEL_FRAMES_KEPT, config.num_mels), *((channels, 1, bands) for channels, bands in later)),
             keys=(config.num_heads, config.head_size, ring),
             values=(config.num_heads, ring, config.head_size),
-            gates=(config.d_model, geometry.conv_frames),
+            gates=(geometry.conv_frames, config.d_model),
         )
 
     def names(self) -> list[str]:
@@ -71,11 +71,11 @@ class RingAttention(nn.Module):
         self.inner = attention
 
     def forward(
-        self, states: Tensor, distances: Tensor, unseen: Tensor, keys: Tensor, values: Tensor
+        self, states: Tensor, sources: Tensor, unseen: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Args:
-            states: (rows, chunk, d_model). distances: int64 (rows, heads, chunk, ring + chunk), which column of
-                `by_distance` each place is. unseen: (rows, 1, 1, ring + chunk). keys, values: the rings.
+            states: (rows, chunk, d_model). sources: of `score_sources`. unseen: (rows, 1, 1, ring + chunk). keys, values: the
+                rings.
 
         Returns:
             What attention adds to the states; the chunk's keys (rows, heads, head size, chunk) and values (rows, heads, chunk,
@@ -86,7 +86,8 @@ class RingAttention(nn.Module):
         key = key.transpose(-2, -1)
         scaled = (query * inner.head_size**-0.5).flatten(0, 1)
         by_content = torch.cat([_products(scaled, keys), _products(scaled, key)], dim=-1)
-        scores = self._by_row(by_content) + self._by_place(query, distances) + unseen
+        by_row = self._by_row(by_content)
+        scores = by_row + self._by_place(query, sources).view_as(by_row) + unseen
         weights = scores.softmax(dim=-1).flatten(0, 1)
         attended = _products(weights[..., :-chunk], values) + _products(weights[..., -chunk:], value)
         return inner.out(self._by_row(attended).transpose(1, 2).flatten(2)), key, value
@@ -99,18 +100,29 @@ class RingAttention(nn.Module):
         """(rows x heads, …) → (rows, heads, …)."""
         return states.view(-1, self.inner.num_heads, *states.shape[1:])
 
-    def _by_place(self, query: Tensor, distances: Tensor) -> Tensor:
-        """(rows, heads, chunk, ring + chunk)."""
+    def _by_place(self, query: Tensor, sources: Tensor) -> Tensor:
+        """Scores of positions, in the order of `sources`."""
         inner = self.inner
         together = query.transpose(0, 1).flatten(1, 2)
-        by_distance = torch.bmm(together, inner.by_distance) + inner.between
-        by_row = by_distance.view(inner.num_heads, -1, query.shape[2], by_distance.shape[-1]).transpose(0, 1)
-        return by_row.gather(-1, distances)
+        return (torch.bmm(together, inner.by_distance) + inner.between).flatten().index_select(0, sources)
 
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
     """(rows x heads, n, m) times (rows, heads, m, k). Not `@`: exported, it would copy what it broadcasts."""
     return torch.bmm(left, right.flatten(0, 1))
+
+
+def score_sources(distances: Tensor, num_heads: int, num_distances: int) -> Tensor:
+    """Where in the scores by distance of all queries together, in one line, those of (rows, heads, chunk, ring + chunk) are:
+    int64, in one line too. To look up single numbers in a line is what libraries do fastest.
+
+    Args:
+        distances: int64 (rows, chunk, ring + chunk), which column of `by_distance` each place is. num_distances: its columns.
+    """
+    num_rows, num_frames, _num_places = distances.shape
+    heads, rows, frames = (torch.arange(num, device=distances.device) for num in (num_heads, num_rows, num_frames))
+    queries = (heads[:, None] * num_rows + rows[:, None, None]) * num_frames + frames
+    return (queries[..., None] * num_distances + distances[:, None]).flatten()
 
 
 class ChannelsFirst(nn.Module):
@@ -148,7 +160,7 @@ class ChannelsFirst(nn.Module):
         seen = functional.pad(heard, BAND_PADDING)
         num_blank = 1 + self.inner.num_virtual // 2
         is_blank = torch.arange(seen.shape[2], device=seen.device) <= 2 * num_blank
-        blank = (is_fresh[:, None] & is_blank).to(seen.dtype)[:, None, :, None].expand(-1, -1, -1, seen.shape[3])
+        blank = (is_fresh[:, None] & is_blank).to(seen.dtype)[:, None, :, None] * seen.new_ones(seen.shape[3])
         states = functional.conv2d(torch.cat([seen, blank], dim=1), self.first_kernel, self.inner.biases[0], stride=2)
         return functional.relu(states)
 
@@ -172,9 +184,9 @@ class DepthwiseConvolution(nn.Module):
         """What the convolution adds to the states (rows, chunk, d_model), and the gates to remember."""
         inner, chunk = self.inner, states.shape[1]
         gated = functional.glu(inner.enter(inner.norm(states)), dim=-1)
-        seen = torch.cat([gates, gated.transpose(1, 2)], dim=-1)
-        mixed = functional.conv1d(seen, self.kernel, inner.bias, groups=len(self.kernel)).transpose(1, 2)
-        return inner.leave(functional.silu(inner.inner_norm(mixed))), seen[..., chunk:]
+        seen = torch.cat([gates, gated], dim=1)
+        mixed = functional.conv1d(seen.transpose(1, 2), self.kernel, inner.bias, groups=len(self.kernel)).transpose(1, 2)
+        return inner.leave(functional.silu(inner.inner_norm(mixed))), seen[:, chunk:]
 
 
 class GraphLayer(nn.Module):
@@ -185,12 +197,12 @@ class GraphLayer(nn.Module):
         self.convolution = DepthwiseConvolution(layer.convolution)
 
     def forward(
-        self, states: Tensor, distances: Tensor, unseen: Tensor, past: tuple[Tensor, Tensor, Tensor]
+        self, states: Tensor, sources: Tensor, unseen: Tensor, past: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         """past: keys, values and gates; what is new of them is returned beside the states."""
         keys, values, gates = past
         states = states + self.inner.feed_forward1(states)
-        attended, key, value = self.attention(states, distances, unseen, keys, values)
+        attended, key, value = self.attention(states, sources, unseen, keys, values)
         states = states + attended
         convolved, new_gates = self.convolution(states, gates)
         states = states + convolved
@@ -203,7 +215,10 @@ class GraphStep(nn.Module):
 
     def __init__(self, encoder: StreamingEncoder, head: nn.Module) -> None:
         super().__init__()
-        self.rows = Rows.of(encoder.geometry)
+        geometry = encoder.geometry
+        self.rows = Rows.of(geometry)
+        self.num_heads = geometry.config.num_heads
+        self.num_distances = geometry.left_frames + 2 * geometry.chunk_frames - 1
         self.subsampling = ChannelsFirst(encoder.subsampling)
         self.layers = nn.ModuleList(GraphLayer(layer) for layer in encoder.layers if isinstance(layer, Layer))
         self.head = head
@@ -218,16 +233,16 @@ class GraphStep(nn.Module):
 
         Returns:
             The head's output; of all layers, the chunk's keys (layers, rows, heads, head size, chunk), its values (layers, rows,
-            heads, chunk, head size) and the gates to remember (layers, rows, d_model, kernel - 1); the row to remember of each
+            heads, chunk, head size) and the gates to remember (layers, rows, kernel - 1, d_model); the row to remember of each
             stage.
         """
         num_layers, num_stages = self.rows.num_layers, len(self.rows.stages)
         by_layer = zip(*(past[num_stages + kind * num_layers :][:num_layers] for kind in range(3)), strict=True)
-        everywhere = distances[:, None].expand(-1, self.rows.keys[0], -1, -1)
+        sources = score_sources(distances, self.num_heads, self.num_distances)
         states, stages = self.subsampling(mel, is_fresh, past[:num_stages])
         new = []
         for layer, of_layer in zip(self.layers, by_layer, strict=True):
-            states, fresh = layer(states, everywhere, unseen[:, None, None], of_layer)
+            states, fresh = layer(states, sources, unseen[:, None, None], of_layer)
             new.append(fresh)
         keys, values, gates = (torch.stack(kind) for kind in zip(*new, strict=True))
         return self.head(states), keys, values, gates, *stages
