@@ -53,7 +53,8 @@ class Histories:
         self.stages = [np.zeros((0, *shape), dtype=np.float32) for shape in self.rows.stages]
         self.keys, self.values, self.gates = (self._layers(shape) for shape in self._shapes)
         self._free: list[int] = []
-        self._gathered: dict[int, Array] = {}
+        self._rooms: dict[int, Array] = {}
+        self._gathered: dict[tuple[int, int], Array] = {}
 
     @property
     def _shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -97,7 +98,8 @@ class Histories:
         return Batch(np.concatenate([wanted, idle]), np.arange(len(wanted)), is_in_place=False)
 
     def past(self, batch: Batch) -> list[Array]:
-        """In the order of `Rows`: views where that is possible, else copies that hold until the next call."""
+        """In the order of `Rows`: views where that is possible, else copies that hold until the next call, of as many
+        rows always the same arrays."""
         tables = [*self.stages, *(layer for kind in (self.keys, self.values, self.gates) for layer in kind)]
         if batch.is_in_place:
             lying = slice(batch.slots[0], batch.slots[-1] + 1)
@@ -105,10 +107,18 @@ class Histories:
         return [self._together(number, table, batch.slots) for number, table in enumerate(tables)]
 
     def _together(self, number: int, table: Array, slots: Array) -> Array:
-        room = self._gathered.get(number)
-        if room is None or len(room) < len(slots):
-            room = self._gathered[number] = np.empty((len(slots), *table.shape[1:]), table.dtype)
-        return np.take(table, slots, axis=0, out=room[: len(slots)], mode="clip")
+        return np.take(table, slots, axis=0, out=self._gathered_rows(number, table, len(slots)), mode="clip")
+
+    def _gathered_rows(self, number: int, table: Array, num_rows: int) -> Array:
+        """Room for so many rows of a table: the same array each time, so that whoever reads it need not be told where it is."""
+        found = self._gathered.get((number, num_rows))
+        if found is None:
+            room = self._rooms.get(number)
+            if room is None or len(room) < num_rows:
+                room = self._rooms[number] = np.empty((num_rows, *table.shape[1:]), table.dtype)
+                self._gathered = {key: rows for key, rows in self._gathered.items() if key[0] != number}
+            found = self._gathered[number, num_rows] = room[:num_rows]
+        return found
 
     def places(self, batch: Batch) -> tuple[Array, Array]:
         """Where in time the places of the rings are, for each row: `distances` and `unseen` of `GraphStep`."""

@@ -47,6 +47,18 @@ def test_the_rings_of_scattered_slots_are_copied_together() -> None:
     assert list(keys[batch.rows, 0, 0, 0]) == [9, 1]
 
 
+def test_copies_of_as_many_rows_are_always_the_same_arrays() -> None:
+    pool = histories(10)
+    first, other, larger = (pool.batch([9, 1], num_rows=4), pool.batch([0, 8], num_rows=4), pool.batch([9, 1], num_rows=6))
+
+    arrays = pool.past(first)
+    again = pool.past(other)
+
+    assert all(one is two for one, two in zip(arrays, again, strict=True))
+    assert not any(one is two for one, two in zip(arrays, pool.past(larger), strict=True))
+    assert all(np.shares_memory(one, two) for one, two in zip(pool.past(first), pool.past(larger), strict=True))
+
+
 def test_idle_rows_at_the_end_of_the_pool_are_slots_before() -> None:
     pool = histories(16)
 

@@ -11,6 +11,7 @@ import pytest
 
 from inference.engines.arithmetic import FP32, INT8
 from inference.engines.conformer_ctc.network import ConformerCtc
+from inference.engines.conformer_ctc.runtimes.graph import example_inputs
 from inference.engines.conformer_ctc.runtimes.openvino import MODEL, OpenVinoSession, compress, max_graphs_of
 from inference.engines.conformer_ctc.runtimes.session import GraphRuntime
 from tests.inference.engines.conformer_ctc.networks import random_mel, runtime_of
@@ -56,14 +57,16 @@ def test_8_bit_weights_say_nearly_the_same_and_each_row_the_same_alone(network: 
     assert EXACT < difference < ROUGH
 
 
-def test_graphs_for_one_number_of_rows_each_say_the_same(network: ConformerCtc, runtime: GraphRuntime, compressed: Path) -> None:
+def test_graphs_for_one_number_of_rows_each_say_the_same(
+    network: ConformerCtc, runtime: GraphRuntime, compressed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     geometry = step_of(network)[1]
     rough = [GraphRuntime(geometry, OpenVinoSession(compressed, INT8)) for _ in range(2)]
     for session in (runtime.session, rough[1].session):
         assert isinstance(session, OpenVinoSession)
         for num_rows in (1, 2, 4, 7):
             session.prepare(num_rows)
-        session.request = None  # nothing else may run
+        monkeypatch.delattr(session, "request")  # nothing else may run
     mels, starts = random_mel(7, whole_chunks(runtime)), [0, 0, 1, 3, 3, 4, 6]
 
     said = streamed(runtime, mels, starts)
@@ -71,6 +74,22 @@ def test_graphs_for_one_number_of_rows_each_say_the_same(network: ConformerCtc, 
 
     np.testing.assert_allclose(said, streamed(runtime_of(network), mels, starts), atol=EXACT)
     np.testing.assert_allclose(said_roughly, said_in_general, atol=EXACT)
+
+
+def test_inputs_are_read_where_they_are_whether_written_over_or_elsewhere(openvino_graph: Path, network: ConformerCtc) -> None:
+    request = OpenVinoSession(openvino_graph, FP32).request
+    inputs = [tensor.numpy() for tensor in example_inputs(step_of(network)[1], 2)]
+    silent = request.run(inputs)[0].copy()
+
+    inputs[0][:] = random_mel(2, inputs[0].shape[1])
+    written_over = request.run(inputs)[0].copy()
+    inputs[0] = inputs[0].copy()
+    elsewhere = request.run(inputs)[0].copy()
+    inputs[0] = np.zeros_like(inputs[0])
+
+    assert np.abs(written_over - silent).max() > EXACT
+    np.testing.assert_array_equal(elsewhere, written_over)
+    np.testing.assert_array_equal(request.run(inputs)[0], silent)
 
 
 def test_large_weights_leave_room_for_fewer_of_them(tmp_path: Path) -> None:
@@ -98,7 +117,7 @@ def size_of_weights(folder: Path) -> int:
 
 
 def test_processes_of_one_thread_are_not_pinned_to_the_first_core(openvino_graph: Path) -> None:
-    model = OpenVinoSession(openvino_graph, FP32).request.get_compiled_model()
+    model = OpenVinoSession(openvino_graph, FP32).request.model
 
     assert (model.get_property("ENABLE_CPU_PINNING"), model.get_property("INFERENCE_NUM_THREADS")) == (False, 1)
 
