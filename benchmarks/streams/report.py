@@ -59,7 +59,8 @@ def _server_lines(result: Result) -> list[str]:
         for name, role in server.roles.items()
     ]
     total = f"server {server.cores:.2f} cores, clients {result.generator_cores:.2f}, whole machine {server.machine_cores:.2f}"
-    return [total, *roles] if server.roles else [f"clients {result.generator_cores:.2f} cores; the server was not watched"]
+    pace = f"how fast a core was: {server.work_ms:.1f} ms for the same piece of work in every run"
+    return [total, *roles, pace] if server.roles else [f"clients {result.generator_cores:.2f} cores; the server was not watched"]
 
 
 def _verdict(result: Result) -> str:

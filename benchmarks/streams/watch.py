@@ -22,6 +22,8 @@ ROLES_BY_MODULE: Final = {
 }
 ROLES_BY_PROGRAM: Final = {"postgres": "postgres", "postgres:": "postgres", "valkey-server": "valkey", "redis-server": "valkey"}
 MIB: Final = 1024 * 1024
+WORK: Final = np.linspace(0, 1, MIB, dtype=np.float32)
+"""More than a core keeps close to itself: memory that neighbours crowd counts too."""
 
 
 class NoServerError(Exception):
@@ -39,11 +41,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The server at one time (monotonic clock). `machine_cpu_s`: busy time of all cores since boot."""
+    """The server at one time (monotonic clock). `machine_cpu_s`: busy time of all cores since boot. `work_ms`: what
+    `fixed_work_ms` took."""
 
     at_s: float
     roles: dict[str, Usage]
     machine_cpu_s: float
+    work_ms: float
 
 
 def server_root(port: int) -> psutil.Process:
@@ -69,6 +73,16 @@ def role_of(command: Sequence[str]) -> str | None:
     return ROLES_BY_PROGRAM.get(PurePath(command[0].split(" ")[0]).name) if command else None
 
 
+def fixed_work_ms() -> float:
+    """Processor time that always the same small piece of work takes now. On a machine that others share it is half as much again
+    in a bad hour; what is measured then says nothing of the program."""
+    started_s = time.thread_time()
+    for _ in range(3):
+        np.sort(WORK.reshape(-1, 64), axis=1)
+        np.sqrt(WORK).sum()
+    return (time.thread_time() - started_s) * 1000
+
+
 class ServerWatch:
     """Looks at a process tree again and again. What a process had used before it ended stays counted."""
 
@@ -84,7 +98,7 @@ class ServerWatch:
         usage = {role: self._usage(role, processes) for role, processes in present.items()}
         times = psutil.cpu_times()
         busy_s = sum(times) - times.idle - getattr(times, "iowait", 0.0)
-        self.looks.append(Look(time.monotonic(), usage, busy_s))
+        self.looks.append(Look(time.monotonic(), usage, busy_s, fixed_work_ms()))
 
     def _with_roles(self) -> Iterator[tuple[str, psutil.Process]]:
         """Every process of the tree; one whose command line does not tell has the role of the process that started it."""
@@ -139,10 +153,12 @@ class RoleUse:
 
 @dataclass(frozen=True, slots=True)
 class ServerUse:
-    """`machine_cores`: everything that ran on the machine, server and clients included."""
+    """`machine_cores`: everything that ran on the machine, server and clients included. `work_ms`: the middle of
+    `fixed_work_ms`."""
 
     roles: dict[str, RoleUse] = field(default_factory=dict)
     machine_cores: float = 0.0
+    work_ms: float = 0.0
 
     @property
     def cores(self) -> float:
@@ -158,7 +174,8 @@ def use_between(looks: Sequence[Look], from_s: float, to_s: float) -> ServerUse:
         return ServerUse()
     length_s = kept[-1].at_s - kept[0].at_s
     roles = {role: _role_use([look for look in kept if role in look.roles], role, length_s) for role in sorted(kept[-1].roles)}
-    return ServerUse(roles, (kept[-1].machine_cpu_s - kept[0].machine_cpu_s) / length_s)
+    work_ms = float(np.median([look.work_ms for look in kept]))
+    return ServerUse(roles, (kept[-1].machine_cpu_s - kept[0].machine_cpu_s) / length_s, work_ms)
 
 
 def _role_use(looks: Sequence[Look], role: str, length_s: float) -> RoleUse:

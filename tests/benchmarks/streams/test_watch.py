@@ -27,8 +27,8 @@ def test_a_command_line_tells_the_role(command: list[str], role: str | None) -> 
     assert role_of(command) == role
 
 
-def look(at_s: float, cpu_s: float, rss_mib: float, machine_cpu_s: float = 0.0) -> Look:
-    return Look(at_s, {"web": Usage(cpu_s, int(rss_mib * MIB), 1)}, machine_cpu_s)
+def look(at_s: float, cpu_s: float, rss_mib: float, machine_cpu_s: float = 0.0, work_ms: float = 6.0) -> Look:
+    return Look(at_s, {"web": Usage(cpu_s, int(rss_mib * MIB), 1)}, machine_cpu_s, work_ms)
 
 
 def test_use_is_that_between_the_looks_around_the_time() -> None:
@@ -42,6 +42,12 @@ def test_use_is_that_between_the_looks_around_the_time() -> None:
     assert use.roles["web"].slope_mib_per_h == pytest.approx(360)
 
 
+def test_a_machine_was_as_fast_as_in_the_middle_of_its_looks() -> None:
+    looks = [look(at_s, 0, 0, work_ms=work_ms) for at_s, work_ms in ((0, 90), (10, 6), (20, 30), (30, 7), (40, 90))]
+
+    assert use_between(looks, 11, 29).work_ms == 7
+
+
 def test_nothing_seen_is_nothing_used() -> None:
     assert use_between([], 0, 10).cores == 0
 
@@ -53,6 +59,7 @@ def test_a_watch_sees_the_process_it_is_given() -> None:
         pass
 
     assert len(watch.looks) == 2
+    assert watch.looks[0].work_ms > 0
     assert sum(usage.rss_bytes for usage in watch.looks[-1].roles.values()) > MIB
 
 
