@@ -46,7 +46,8 @@ async def sign_in(page: Page, address: str) -> None:
     assert answer.ok
 
 
-async def test_a_page_below_a_path_speaks_to_its_own_path_and_only_over_tls(browser: Browser, proxy: Proxy) -> None:
+async def test_a_page_below_a_path_speaks_to_its_own_path_and_only_over_tls(proxy: Proxy, browser: Browser) -> None:
+    """The proxy is the first of the two because it has to outlive the page, which may still be loading something."""
     browser.base_url = proxy.https_url
     page = await browser.prepare(Visit(trusts_any_certificate=True))
     addresses: list[str] = []
