@@ -30,7 +30,7 @@ class AugmentationOptions:
     telephone: float = 0.35
     level_db: tuple[float, float] = (-38.0, -14.0)
     lead_s: tuple[float, float] = (0.05, 0.5)
-    trail_s: tuple[float, float] = (0.1, 0.6)
+    trail_s: tuple[float, float] = (0.1, 0.9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def test_a_speaker_whom_it_has_not_heard_is_understood_in_8_bits_as_a_live_strea
     text = decoded(log_probs, ear(), read_language_model(EDGE_FOLDER / "lm"))
 
     assert word_error_rate(CLIPS[name]["text"], text) <= 0.15, text
+    assert text.split()[-1] == CLIPS[name]["text"].split()[-1], "the word before the silence is lost"
 
 
 def test_it_is_small_and_says_what_it_reached() -> None:
