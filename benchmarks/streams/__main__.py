@@ -124,7 +124,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-age-ms", type=float, help="it breaks too where partial age p95 is above this")
     parser.add_argument("--language", default="en", help="of the clips, and what the sessions ask for")
     parser.add_argument("--model", default="whisper-tiny.en", help="what the server uses for the language; for the offline texts")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="file of the offline texts")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="file of the offline texts, of one set of weights")
     parser.add_argument("--processes", type=int, default=2, help="of clients")
     parser.add_argument("--seed", type=int, default=0, help="of the order of the clips")
     parser.add_argument("--server-pid", type=int, help="process whose tree is watched; default: found by the port of --url")
