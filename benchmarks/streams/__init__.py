@@ -27,7 +27,7 @@ only while all N clients are speaking; texts and accounts are those of the whole
 - end -> decided: the same end -> `speech_ended`; decided -> final: from there to the final. What recognition adds.
 - finalize -> final (`--finalize`): from sending `finalize` 100 ms after a clip's last speech.
 - word error: the finals of a session joined, against the transcripts of its clips joined. Offline: the same weights decoding
-  the same clips whole, in one window of 30 s each; kept in a file, as it does not change.
+  the same clips whole, in one window of 30 s each; kept in a file, until the weights are others.
 - CPU and memory of every server process, by its role, from the process tree; of the machine, so that other work shows.
 
 **When it breaks.** At the first N where end -> final p95 is above 1.5 s, or word error more than 1.5 points above offline
