@@ -20,7 +20,7 @@ from inference.training.grammar import mixture
 from inference.training.hearing import Ear, answers, read_language_model
 from inference.training.judging import Answer, Verdict, held_out_trials, verdicts
 from inference.training.language import build_language_model, build_one_form
-from inference.training.recipe import read_recipe
+from inference.training.recipe import FROM_WEIGHTS, Recipe, read_recipe
 from inference.training.runs import (
     CHECKPOINT,
     RECIPE,
@@ -29,6 +29,7 @@ from inference.training.runs import (
     averaged_network,
     batch_maker,
     carry_on,
+    network_at,
     read_checkpoint,
     recipe_of_run,
     start,
@@ -59,6 +60,7 @@ def _add_train(command: ArgumentParser) -> None:
     command.set_defaults(run_command=train_command)
     command.add_argument("run", type=Path, help="folder of the training; where one lies in it, it is continued")
     _add_data(command)
+    command.add_argument("--weights", type=Path, help="exported model to begin a new training with, in place of random weights")
     command.add_argument("--recipe", type=Path, help="JSON with what is to differ from the built-in recipe")
     command.add_argument("--steps", type=int, help="of the whole training; a continued one takes them as its new end")
     command.add_argument("--seed", type=int)
@@ -72,12 +74,13 @@ def _add_data(command: ArgumentParser) -> None:
 
 
 def train_command(options: Namespace) -> None:
-    recipe = read_recipe(options.recipe) if options.recipe else recipe_of_run(options.run)
+    built_in = Recipe() if options.weights is None else FROM_WEIGHTS
+    recipe = read_recipe(options.recipe, built_in) if options.recipe else recipe_of_run(options.run, built_in)
     changes = {"num_steps": options.steps, "seed": options.seed}
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     places = Places(options.run, tuple(options.data), options.noise)
     items = training_items(places.corpora)
-    trainer = start(places, recipe)
+    trainer = start(places, recipe, options.weights)
     maker = batch_maker(trainer.recipe, items, places.noise, read_timings(options.timings))
     carry_on(trainer, maker, places, Pace(num_processes=0 if options.here else 1))
 
@@ -174,14 +177,14 @@ def finetune_command(options: Namespace) -> None:
 
 def _add_align(command: ArgumentParser) -> None:
     command.set_defaults(run_command=align_command)
-    command.add_argument("run", type=Path, help="folder of the training")
+    command.add_argument("model", type=Path, help="folder of a training, or an exported model")
     command.add_argument("timings", type=Path, help="file for the times, written over")
     command.add_argument("--data", type=Path, action="append", required=True, help="whose training sentences are aligned")
 
 
 def align_command(options: Namespace) -> None:
     items = training_items(options.data)
-    timings = word_times(averaged_network(options.run)[1], items)
+    timings = word_times(network_at(options.model), items)
     save_timings(timings, options.timings)
     _say(f"{options.timings}: {len(timings)} of {len(items)} utterances.")
 

@@ -1,4 +1,5 @@
-"""A training made into a model that the server loads: weights, configuration, tokens, language model and card in a folder."""
+"""A training made into a model that the server loads: weights, configuration, tokens, language model and card in a folder. And
+such a model read again, to be trained on."""
 
 import shutil
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Final
 from inference.decoding.tokens import Tokens
 from inference.engines.conformer_ctc.network import ConformerCtc
 from inference.engines.conformer_ctc.weights.checkpoint import CTC, Checkpoint
-from inference.engines.conformer_ctc.weights.own import LM_FOLDER, Form, write
+from inference.engines.conformer_ctc.weights.own import LM_FOLDER, Form, OwnFiles, write
 from inference.engines.containers import SINGLE
 from inference.training.characters import CHARACTERS
 from inference.training.errors import TrainingError
+from inference.training.trainer import BLANK
 
 LANGUAGES: Final = ("en",)
 READABLE: Final = 0o644
@@ -38,6 +40,22 @@ def export_network(network: ConformerCtc, folder: Path, form: Form, lm_folder: P
         shutil.rmtree(folder / LM_FOLDER)
     write(folder, checkpoint, form)
     (folder / SINGLE).chmod(READABLE)  # safetensors lets nobody else read what it writes
+
+
+def read_network(folder: Path, dropout: float) -> ConformerCtc:
+    """A model of ours from its folder, ready to be trained on.
+
+    Raises:
+        TrainingError: it writes other tokens than training does.
+    """
+    checkpoint = OwnFiles(folder.name, folder).load()
+    if checkpoint.tokens.pieces != CHARACTERS:
+        raise TrainingError(
+            f"{folder} writes {len(checkpoint.tokens)} other tokens; only models that `train` made are trained on."
+        )
+    network = ConformerCtc(checkpoint.config, BLANK, dropout)
+    network.load_state_dict(checkpoint.of_ctc())
+    return network
 
 
 def num_bytes(folder: Path) -> int:

@@ -10,16 +10,14 @@ from typing import Final
 import torch
 
 from inference.engines.conformer_ctc.network import ConformerCtc
-from inference.engines.conformer_ctc.weights.own import OwnFiles
-from inference.training.characters import CHARACTERS
 from inference.training.corpus import Item, read_corpus
 from inference.training.errors import TrainingError, WorseModelError
-from inference.training.export import export_network
+from inference.training.export import export_network, read_network
 from inference.training.hearing import Ear, answers
 from inference.training.judging import Trial, Verdict, trials_of, verdicts
 from inference.training.recipe import Recipe
 from inference.training.runs import batch_maker
-from inference.training.trainer import BLANK, Trainer
+from inference.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -89,22 +87,6 @@ def material(new: Sequence[Path], old: Sequence[Path], max_old_trials: int) -> M
         new_trials=tuple(trials_of([item for item in mine if item.is_held_out])),
         old_trials=tuple(trials_of([item for item in known if item.is_held_out], max_old_trials)),
     )
-
-
-def read_network(folder: Path, dropout: float) -> ConformerCtc:
-    """A model of ours from its folder, ready to be trained on.
-
-    Raises:
-        TrainingError: it writes other tokens than training does.
-    """
-    checkpoint = OwnFiles(folder.name, folder).load()
-    if checkpoint.tokens.pieces != CHARACTERS:
-        raise TrainingError(
-            f"{folder} writes {len(checkpoint.tokens)} other tokens; only models that `train` made are fine-tuned."
-        )
-    network = ConformerCtc(checkpoint.config, BLANK, dropout)
-    network.load_state_dict(checkpoint.of_ctc())
-    return network
 
 
 def recipe_for(network: ConformerCtc, stuff: Material, adaptation: Adaptation) -> Recipe:

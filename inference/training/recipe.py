@@ -1,7 +1,7 @@
 """What a training is asked to do, written into its folder so that resuming, judging and exporting need no second description."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +61,11 @@ class Recipe:
     max_band_mask: int = 14
     is_augmented: bool = True
 
+    def __post_init__(self) -> None:
+        num_layers = self.encoder.num_layers
+        if not 1 <= self.early_layer <= num_layers:
+            raise TrainingError(f"early_layer is {self.early_layer}; expected 1 to {num_layers}, the layers of the network.")
+
     def strength(self, step: int) -> float:
         """Of all augmentation at this step, 0 to 1."""
         return self.max_strength * self.strength_of_words(step)
@@ -74,21 +79,29 @@ class Recipe:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Raises TrainingError: it is not there, no JSON, or says something that no recipe knows."""
+FROM_WEIGHTS: Final = Recipe(lead_steps=0, warm_steps=0, fade_steps=0, calm_steps=0, peak_rate=8e-4)
+"""The built-in one of a training that begins with a model: it knows the letters, and need not be led to them."""
+
+
+def read_recipe(path: Path, built_in: Recipe = Recipe()) -> Recipe:
+    """`built_in` with what the file says otherwise.
+
+    Raises:
+        TrainingError: it is not there, no JSON, or says something that no recipe knows.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return recipe_of(record)
+        return recipe_of(record, built_in)
     except (OSError, json.JSONDecodeError) as err:
         raise TrainingError(f"{path} cannot be read as a recipe: {err}.") from err
 
 
-def recipe_of(record: dict[str, Any]) -> Recipe:
+def recipe_of(record: dict[str, Any], built_in: Recipe = Recipe()) -> Recipe:
     strange = sorted(set(record) - {each.name for each in fields(Recipe)})
     if strange:
         raise TrainingError(f"A recipe knows nothing of {strange}; it has {[each.name for each in fields(Recipe)]}.")
-    encoder = dict(record.get("encoder") or asdict(EDGE))
+    encoder = dict(record.get("encoder") or asdict(built_in.encoder))
     encoder["contexts"] = tuple((int(left), int(right)) for left, right in encoder["contexts"])
     lists: dict[str, Any] = {name: tuple(record[name]) for name in ("chunk_shares", "spliced") if name in record}
     strings = {name: tuple(words) for name, words in record.get("strings", {}).items()}
-    return Recipe(**(record | lists | {"encoder": EncoderConfig(**encoder), "strings": strings}))
+    return replace(built_in, **(record | lists | {"encoder": EncoderConfig(**encoder), "strings": strings}))

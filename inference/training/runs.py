@@ -17,6 +17,7 @@ from inference.training.augmentation import AugmentationOptions, Augmenter, read
 from inference.training.batches import BatchMaker, batches
 from inference.training.corpus import AudioShelf, Item, read_corpus
 from inference.training.errors import TrainingError
+from inference.training.export import read_network
 from inference.training.recipe import Recipe, read_recipe
 from inference.training.timing import Timings
 from inference.training.trainer import BLANK, Progress, Trainer, new_network, train
@@ -67,24 +68,30 @@ def batch_maker(recipe: Recipe, items: Sequence[Item], noise: Path | None, timin
     return BatchMaker(library, Speaker(AudioShelf(), timings), augmenter, BLANK, recipe)
 
 
-def recipe_of_run(run: Path) -> Recipe:
+def recipe_of_run(run: Path, built_in: Recipe) -> Recipe:
     """That of the training which lies in the folder; the built-in one where none does."""
-    return read_recipe(run / RECIPE) if (run / RECIPE).exists() else Recipe()
+    return read_recipe(run / RECIPE) if (run / RECIPE).exists() else built_in
 
 
-def start(places: Places, recipe: Recipe) -> Trainer:
-    """A new training, or the one that lies in the folder, continued by `recipe`; network and seed stay."""
+def start(places: Places, recipe: Recipe, weights: Path | None = None) -> Trainer:
+    """A new training, or the one that lies in the folder, continued by `recipe`; network and seed stay.
+
+    Args:
+        weights: folder of a model to begin a new training with, of whose network it will be; None: random ones.
+    """
     places.run.mkdir(parents=True, exist_ok=True)
     checkpoint = places.run / CHECKPOINT
     if not checkpoint.exists():
+        network = new_network(recipe) if weights is None else read_network(weights, recipe.dropout)
+        recipe = replace(recipe, encoder=network.config)
         recipe.save(places.run / RECIPE)
-        return Trainer(recipe, new_network(recipe))
+        return Trainer(recipe, network)
     before = read_recipe(places.run / RECIPE)
     recipe = replace(recipe, encoder=before.encoder, seed=before.seed)
     recipe.save(places.run / RECIPE)
     trainer = Trainer(recipe, new_network(recipe))
     trainer.load_state(read_checkpoint(checkpoint))
-    logger.info("resumed at step %d", trainer.step)
+    logger.info("resumed at step %d%s", trainer.step, "" if weights is None else f", not begun again with {weights}")
     return trainer
 
 
@@ -110,6 +117,11 @@ def averaged_network(run: Path) -> tuple[Recipe, ConformerCtc]:
     network = ConformerCtc(recipe.encoder, BLANK)
     network.load_state_dict(read_checkpoint(run / CHECKPOINT)["average"])
     return recipe, network.eval()
+
+
+def network_at(folder: Path) -> ConformerCtc:
+    """Of a training or of an exported model, whichever lies there."""
+    return averaged_network(folder)[1] if (folder / RECIPE).exists() else read_network(folder, dropout=0.0).eval()
 
 
 def carry_on(trainer: Trainer, maker: BatchMaker, places: Places, pace: Pace) -> None:

@@ -9,6 +9,7 @@ import torch
 from inference.engines.conformer_ctc.weights.own import OwnFiles
 from inference.features import LogMel, LogMelOptions
 from inference.training import finetuning
+from inference.training.aligning import read_timings
 from inference.training.card import CARD, open_card, write_results
 from inference.training.commands import parser
 from inference.training.corpus import read_corpus
@@ -181,6 +182,20 @@ def test_made_up_sentences_depend_on_the_seed_alone_and_are_of_letters() -> None
     assert all(len(word) == 1 for sentence in sentences("names", 20, 1) for word in sentence.split())
     assert all(name.isalpha() and name.islower() for name in names())
     assert set(FORMS) == {"digits", "numbers", "dates", "names", "letters", "edits", "controls", "orders"}
+
+
+def test_words_are_found_by_an_exported_model(tmp_path: Path, learnt: Learnt) -> None:
+    said = write_corpus(tmp_path / "said", [("ab cd", "ann", "train"), ("ef ab cd", "ann", "train")], corpus="said")
+    export_network(learnt.network, tmp_path / "model", "fp32")
+    options = parser().parse_args(["align", str(tmp_path / "model"), str(tmp_path / "times.jsonl"), "--data", str(said)])
+
+    options.run_command(options)
+
+    found = read_timings([tmp_path / "times.jsonl"])
+    assert [[word.text for word in words] for words in found.values()] == [["ab", "cd"], ["ef", "ab", "cd"]]
+    _first, second, third = (word.start_s for word in found["said-1"])
+    assert 0.4 <= second <= 0.6  # in the silence between two tones
+    assert 0.9 <= third <= 1.1
 
 
 def test_every_command_tells_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:

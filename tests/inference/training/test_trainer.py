@@ -1,5 +1,7 @@
 """The loop on a toy language: it learns, and neither a stop nor another start changes what comes out."""
 
+import logging
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import torch
 
 from inference.training.batches import BatchMaker, batches
 from inference.training.commands import parser
-from inference.training.recipe import Recipe, read_recipe
+from inference.training.errors import TrainingError
+from inference.training.export import export_network
+from inference.training.recipe import FROM_WEIGHTS, Recipe, read_recipe
 from inference.training.runs import (
     CHECKPOINT,
     RECIPE,
@@ -23,7 +27,7 @@ from inference.training.runs import (
     write_checkpoint,
 )
 from inference.training.trainer import Trainer, learning_rate, masked, new_network
-from tests.inference.training.toys import Learnt, tiny_recipe, word_corpus
+from tests.inference.training.toys import TINY, Learnt, tiny_recipe, word_corpus
 
 
 def maker_for(recipe: Recipe, corpus: Path) -> BatchMaker:
@@ -80,6 +84,31 @@ def test_a_training_that_goes_on_keeps_its_recipe_unless_it_is_given_another(tmp
 
     assert read_checkpoint(run / CHECKPOINT)["step"] == 2
     assert read_recipe(run / RECIPE) == tiny_recipe(batch_s=2.0, num_steps=2)
+
+
+def test_a_training_begins_with_a_model_and_goes_on_where_it_was(
+    tmp_path: Path, learnt: Learnt, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, model, recipe, corpus = (tmp_path / name for name in ("run", "model", "recipe.json", "words"))
+    export_network(learnt.network, model, "fp32")
+    recipe.write_text('{"early_layer": 1, "batch_s": 2.0}')
+    command = ["train", str(run), "--weights", str(model), "--recipe", str(recipe), "--data", str(word_corpus(corpus)), "--here"]
+
+    for num_steps in (1, 2):
+        with caplog.at_level(logging.INFO):
+            options = parser().parse_args([*command, "--steps", str(num_steps)])
+            options.run_command(options)
+
+    begun, now = learnt.network.state_dict(), read_checkpoint(run / CHECKPOINT)
+    assert now["step"] == 2
+    assert 0 < max(float((tensor - begun[name]).abs().max()) for name, tensor in now["network"].items()) < 0.001
+    assert read_recipe(run / RECIPE) == replace(FROM_WEIGHTS, encoder=TINY, early_layer=1, batch_s=2.0, num_steps=2)
+    assert f"resumed at step 1, not begun again with {model}" in caplog.text
+
+
+def test_a_loss_half_way_up_needs_a_layer_to_be_taken_from() -> None:
+    with pytest.raises(TrainingError, match="early_layer is 3; expected 1 to 2, the layers of the network"):
+        tiny_recipe(early_layer=3)
 
 
 def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
