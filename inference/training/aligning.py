@@ -1,6 +1,7 @@
 """Where the words of an utterance lie, as a model hears it: better than any guess, and good enough to cut between them."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,9 @@ MIN_SURENESS: Final = -1.0
 """Mean natural log-probability of the letters; what is less sure is left out."""
 SEARCH_S: Final = (0.24, 0.04)
 """A word ends where it is quietest between so much before and after the frame at which the next one is noticed."""
+MIN_WORD_S: Final = 0.06
+"""So much of each is left, also where it is quietest in the same place before and after it: an utterance whose word had no time
+would be taught without that word."""
 
 
 def word_times(network: ConformerCtc, items: Sequence[Item]) -> Timings:
@@ -36,7 +40,7 @@ def word_times(network: ConformerCtc, items: Sequence[Item]) -> Timings:
         audio = shelf.read(item.path)
         spans = _spans(network, log_mel, audio, item.text, tokens)
         if spans and np.mean([span.log_prob for span in spans]) > MIN_SURENESS:
-            timings[item.id] = _timed(audio, item.text.split(), spans, network.config.frame_ms / 1000)
+            timings[item.id] = timed_words(audio, item.text.split(), spans, network.config.frame_ms / 1000)
     return timings
 
 
@@ -52,22 +56,29 @@ def _spans(network: ConformerCtc, log_mel: LogMel, audio: np.ndarray, text: str,
     return spans if len(spans) == len(ids) else []
 
 
-def _timed(audio: np.ndarray, words: list[str], spans: Sequence[Span], frame_s: float) -> tuple[TimedWord, ...]:
-    """Each word from the end of the one before; a word's first token is its start mark."""
+def timed_words(audio: np.ndarray, words: list[str], spans: Sequence[Span], frame_s: float) -> tuple[TimedWord, ...]:
+    """All words, each from the end of the one before.
+
+    Args:
+        audio: float32 (num_samples,) at 16 kHz.
+        spans: of the tokens; a word's first one is its start mark. frame_s: between two of the network's frames.
+    """
     firsts = np.cumsum([0, *(len(word) + 1 for word in words[:-1])])
     spoken = trimmed_span(audio)
-    noticed_s = [spans[first].first_frame * frame_s for first in firsts[1:]]
-    starts = [spoken.start / SAMPLE_RATE_HZ, *(_quietest_s(audio, each) for each in noticed_s)]
-    ends = [*starts[1:], spoken.stop / SAMPLE_RATE_HZ]
-    return tuple(TimedWord(word, start, end) for word, start, end in zip(words, starts, ends, strict=True) if end > start)
+    starts = [spoken.start / SAMPLE_RATE_HZ]
+    for first in firsts[1:]:
+        starts.append(_quietest_s(audio, spans[first].first_frame * frame_s, starts[-1] + MIN_WORD_S))
+    ends = [*starts[1:], max(spoken.stop / SAMPLE_RATE_HZ, starts[-1] + MIN_WORD_S)]
+    return tuple(TimedWord(word, start, end) for word, start, end in zip(words, starts, ends, strict=True))
 
 
-def _quietest_s(audio: np.ndarray, noticed_s: float) -> float:
+def _quietest_s(audio: np.ndarray, noticed_s: float, earliest_s: float) -> float:
+    """Around `noticed_s`, and not before `earliest_s`."""
     before, after = SEARCH_S
-    first, last = max(int((noticed_s - before) * 100), 0), int((noticed_s + after) * 100) + 1
+    first, last = max(math.ceil(earliest_s * 100), int((noticed_s - before) * 100)), int((noticed_s + after) * 100) + 1
     part = audio[first * WINDOW_SAMPLES : last * WINDOW_SAMPLES]
     windows = part[: len(part) // WINDOW_SAMPLES * WINDOW_SAMPLES].reshape(-1, WINDOW_SAMPLES)
-    return (first + int((windows**2).mean(axis=1).argmin()) + 0.5) / 100 if len(windows) else noticed_s
+    return (first + int((windows**2).mean(axis=1).argmin()) + 0.5) / 100 if len(windows) else max(noticed_s, earliest_s)
 
 
 def save_timings(timings: Timings, path: Path) -> None:

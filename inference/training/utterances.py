@@ -85,7 +85,7 @@ class Voices:
 class Speaker:
     """Makes audio of sentences.
 
-    timings: by the id of an item, the words of it where a model has found them; otherwise they are guessed.
+    timings: by the id of an item, the words of it where a model has found them all; otherwise they are guessed.
     """
 
     def __init__(self, shelf: AudioShelf, timings: Timings | None = None) -> None:
@@ -96,8 +96,9 @@ class Speaker:
         return self._joined(sentence, rng) if sentence.is_joined else self._one(sentence.clips[0].item)
 
     def _one(self, item: Item) -> Utterance:
-        audio = self._shelf.read(item.path)
-        return Utterance(audio, self._timings.get(item.id) or guessed_words(audio, item.text.split()))
+        audio, words = self._shelf.read(item.path), item.text.split()
+        timed = self._timings.get(item.id, ())
+        return Utterance(audio, timed if [word.text for word in timed] == words else guessed_words(audio, words))
 
     def _joined(self, sentence: Sentence, rng: np.random.Generator) -> Utterance:
         """Each word trimmed, about as loud as the others, a short pause behind it: who says a string does not turn the microphone

@@ -9,8 +9,9 @@ import soundfile
 import torch
 
 from inference.audio import SAMPLE_RATE_HZ
+from inference.decoding.spans import Span
 from inference.features import LogMel
-from inference.training.aligning import read_timings, save_timings
+from inference.training.aligning import read_timings, save_timings, timed_words
 from inference.training.augmentation import AugmentationOptions, Augmenter, Backgrounds
 from inference.training.batches import IGNORED
 from inference.training.characters import CHARACTERS, normalised, tokens_of, word_tokens
@@ -19,7 +20,7 @@ from inference.training.errors import CorpusError, TrainingError
 from inference.training.runs import batch_maker, training_items
 from inference.training.timing import TimedWord, guessed_words
 from inference.training.trainer import BLANK
-from inference.training.utterances import Clip, Library, Sentence, Speaker, Utterance
+from inference.training.utterances import Clip, Library, Sentence, Speaker, Utterance, recorded
 from inference.training.warping import warped
 from tests.inference.training.toys import tiny_recipe, word_audio, word_corpus, write_corpus
 
@@ -133,6 +134,27 @@ def test_words_of_sentences_are_heard_in_another_order_once_their_times_are_know
     assert any(each.text not in {"ab cd", "ef ab"} for each in utterances)
     assert all(each.words[-1].end_s * SAMPLE_RATE_HZ <= len(each.audio) for each in utterances)
     assert Library(items, ["said"], {}).domains == ("said",)
+
+
+def test_a_word_without_a_time_of_its_own_is_not_lost() -> None:
+    audio = np.concatenate([word_audio("ab"), word_audio("cd")])  # silent from 0.4 to 0.6 s and from 0.9 s on
+    first_frames = [2, 3, 4, 13, 14, 15, 16, 17, 18, 24, 25, 26]  # of 40 ms: the second word and the third in one silence
+    spans = [Span(0, frame, frame, -0.1) for frame in first_frames]
+
+    words = timed_words(audio, ["ab", "cd", "ef", "ab"], spans, 0.04)
+
+    assert [word.text for word in words] == ["ab", "cd", "ef", "ab"]
+    assert all(word.end_s - word.start_s >= 0.05 for word in words)
+    assert [word.end_s for word in words[:-1]] == [word.start_s for word in words[1:]]
+
+
+def test_a_sentence_of_which_a_word_has_no_time_is_taught_whole(tmp_path: Path) -> None:
+    items = training_items([write_corpus(tmp_path, [("ab cd", "ann", "train")], corpus="said")])
+    timings = {items[0].id: (TimedWord("ab", 0.1, 0.4),)}
+
+    utterance = Speaker(AudioShelf(), timings).say(recorded(items[0]), np.random.default_rng(0))
+
+    assert utterance.text == "ab cd"
 
 
 def test_words_recorded_at_different_levels_are_joined_at_about_one(tmp_path: Path) -> None:
