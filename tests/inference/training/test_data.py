@@ -18,7 +18,7 @@ from inference.training.characters import CHARACTERS, normalised, tokens_of, wor
 from inference.training.corpus import AudioShelf, read_corpus
 from inference.training.errors import CorpusError, TrainingError
 from inference.training.runs import batch_maker, training_items
-from inference.training.timing import TimedWord, guessed_words
+from inference.training.timing import TimedWord, Timings, guessed_words
 from inference.training.trainer import BLANK
 from inference.training.utterances import Clip, Library, Sentence, Speaker, Utterance, recorded
 from inference.training.warping import warped
@@ -150,7 +150,7 @@ def test_a_word_without_a_time_of_its_own_is_not_lost() -> None:
 
 def test_a_sentence_of_which_a_word_has_no_time_is_taught_whole(tmp_path: Path) -> None:
     items = training_items([write_corpus(tmp_path, [("ab cd", "ann", "train")], corpus="said")])
-    timings = {items[0].id: (TimedWord("ab", 0.1, 0.4),)}
+    timings: Timings = {items[0].id: (TimedWord("ab", 0.1, 0.4),)}
 
     utterance = Speaker(AudioShelf(), timings).say(recorded(items[0]), np.random.default_rng(0))
 
